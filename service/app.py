@@ -1,0 +1,70 @@
+"""The web process: builds what it holds open and mounts the doors. Nothing imports it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service import health
+from service.assets import rest as assets
+from service.core.database import make_engine
+from service.core.middleware import Surroundings
+from service.core.outbox import Announcer
+from service.core.settings import Settings
+from service.core.work import Resources
+from service.people import rest as people
+from service.people.identity import identify_with
+from service.places import rest as places
+from service.sla import rest as sla
+from service.tickets import desk_rest as desk
+from service.tickets import rest as tickets
+from service.web import install_refusals
+
+ROUTERS = [tickets.router, desk.router, sla.router, places.router, people.router, assets.router]
+ABOUT = """The IT service desk of a school district.
+
+Send `Authorization: Bearer fb_…`. Every POST takes an `Idempotency-Key`; every answer about one ticket has
+an `ETag` that `If-Match` sends back. Refusals are `application/problem+json` with a stable `code`.
+"""
+
+
+def make_resources(url: str, settings: Settings) -> Resources:
+    """Engine, announcer and identity for one process."""
+    engine = make_engine(url, pool=settings.database_pool, statement_timeout=settings.statement_timeout)
+    resources = Resources(engine=engine, announcer=Announcer(engine))
+    resources.identify = identify_with(resources)
+    return resources
+
+
+def make_app(url: str, settings: Settings | None = None) -> FastAPI:
+    """The whole service on the database at `url`."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.resources = make_resources(url, settings)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 50)
+        try:
+            yield
+        finally:
+            await app.state.resources.close()
+
+    app = FastAPI(
+        title="Firstbell",
+        version=version("firstbell"),
+        description=ABOUT,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+    )
+    app.add_middleware(Surroundings, max_body=settings.max_body)
+    install_refusals(app)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

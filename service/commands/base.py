@@ -1,0 +1,92 @@
+"""What the commands share: the database to work on, resources, and errors as sentences."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from service.app import make_resources
+from service.core import embedded
+from service.core.errors import Refusal
+from service.core.logs import masked
+from service.core.settings import Settings, settings
+from service.core.work import Resources
+
+T = TypeVar("T")
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)
+EXPECTED = (Refusal, embedded.EmbeddedError, SQLAlchemyError, ValidationError, OSError, ValueError)
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """The address of the database: the one that is set, or the embedded one, held while it is used."""
+    embedded.clean_environment()
+    given = settings().database_url
+    if given is not None:
+        yield given.get_secret_value()
+        return
+    waiting = lambda words: errors.print(f"[dim]{words}[/dim]")  # noqa: E731
+    with embedded.lease(
+        settings().home, on_wait=waiting, patience=float(settings().database_start_limit)
+    ) as url:
+        yield url
+
+
+@asynccontextmanager
+async def resources(url: str, using: Settings | None = None) -> AsyncIterator[Resources]:
+    """What a process holds open, closed afterwards."""
+    made = make_resources(url, using or settings())
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop
+
+    return uvloop.run(work)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What goes wrong is told in one sentence; the trace is for `FIRSTBELL_LOG_LEVEL=debug`."""
+    try:
+        yield
+    except EXPECTED as error:
+        if os.environ.get("FIRSTBELL_LOG_LEVEL") == "debug":
+            raise
+        fail(said(error))
+
+
+def said(error: BaseException) -> str:
+    if isinstance(error, Refusal):
+        return " ".join(
+            [error.detail, *(f"{f.field}: {f.message}" for f in error.fields if f.message != error.detail)]
+        )
+    if isinstance(error, ValidationError):
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        return f"{error.title}: " + "; ".join(lines)
+    if isinstance(error, DBAPIError):
+        first = (
+            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        )
+        return masked(f"The database said: {first}")
+    return masked(str(error)) or type(error).__name__
+
+
+def fail(sentence: str, code: int = 1) -> NoReturn:
+    errors.print(f"[red]firstbell:[/red] {sentence}", markup=True)
+    raise typer.Exit(code)

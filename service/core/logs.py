@@ -1,0 +1,73 @@
+"""Structured logs: one line an event, with the request id, and never a secret."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+SECRET = re.compile(
+    r"(fb_[A-Za-z0-9_-]{8})[A-Za-z0-9_-]+|(?i:(bearer|password|passwd|secret)([=: ]+))\S+|(://[^:/\s@]+):[^@\s]+@"
+)
+SECRET_KEYS = frozenset({"authorization", "token", "secret", "password", "cookie", "database_url"})
+
+
+def masked(value: str) -> str:
+    """The text with tokens, bearer headers and passwords in addresses blotted out."""
+    return SECRET.sub(
+        lambda m: (m[1] and "fb_…") or (m[2] and f"{m[2]}{m[3]}…") or (f"{m[4]}:…@" if m[4] else "…"), value
+    )
+
+
+def mask_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if key.lower() in SECRET_KEYS:
+            event[key] = "…"
+        elif isinstance(value, str):
+            event[key] = masked(value)
+    return event
+
+
+def configure(level: str = "info", form: str = "json") -> None:
+    """Send structlog and the standard library's loggers through one chain to standard error."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        mask_secrets,
+    ]
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if form == "console"
+        else structlog.processors.JSONRenderer(
+            serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
+        )
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                mask_secrets,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("uvicorn.access", "procrastinate", "sqlalchemy.engine", "httpx", "alembic"):
+        logging.getLogger(noisy).setLevel("WARNING")

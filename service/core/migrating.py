@@ -1,0 +1,58 @@
+"""Migrations, forward only, and one process at a time."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from service.core.database import driver_url
+
+LOCK = 0x46425F4D  # "FB_M"
+
+
+def config() -> Config:
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    made.set_main_option("path_separator", "os")
+    return made
+
+
+@lru_cache(maxsize=1)
+def head() -> str:
+    """The revision that this code works with."""
+    return ScriptDirectory.from_config(config()).get_current_head() or ""
+
+
+def migrate(url: str) -> tuple[str | None, str]:
+    """Bring the database forward; the revisions before and after.
+
+    Others who start at the same time wait on an advisory lock and then find nothing left to do.
+    """
+    engine = create_engine(driver_url(url), connect_args={"connect_timeout": 10})
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+            connection.commit()
+            before = _current(connection)
+            if before != head():
+                made = config()
+                made.attributes["connection"] = connection
+                command.upgrade(made, "head")
+                connection.commit()
+            connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
+            connection.commit()
+            return before, head()
+    finally:
+        engine.dispose()
+
+
+def _current(connection) -> str | None:  # type: ignore[no-untyped-def]
+    there = connection.scalar(text("SELECT to_regclass('alembic_version')"))
+    current = connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
+    connection.commit()
+    return current

@@ -1,0 +1,44 @@
+"""Every setting of the service, read once from `FIRSTBELL_…` variables (docs/settings.md holds the table)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="FIRSTBELL_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".firstbell"), description="Folder of the embedded database and its logs.")
+    database_url: SecretStr | None = Field(
+        None, description="Any PostgreSQL 15 or newer, instead of the embedded one: postgresql://…"
+    )
+    database_pool: int = Field(20, ge=2, le=200, description="Connections a web process may hold.")
+    database_start_limit: int = Field(
+        600, ge=5, le=86_400, description="Seconds the embedded database may take to start or to recover."
+    )
+    statement_timeout: int = Field(
+        30, ge=1, le=3600, description="Seconds a statement may take before it is given up."
+    )
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8080, ge=0, le=65_535, description="Port the API listens on.")
+    processes: int = Field(1, ge=1, le=64, description="Web processes that `serve` starts.")
+    max_body: int = Field(1_000_000, ge=1_000, description="Largest request body, in bytes.")
+    max_query_depth: int = Field(10, ge=2, le=50, description="Deepest GraphQL query.")
+    max_query_cost: int = Field(5_000, ge=10, description="Costliest GraphQL query, in points.")
+    max_query_tokens: int = Field(2_000, ge=50, description="Longest GraphQL document, in tokens.")
+    max_aliases: int = Field(30, ge=1, le=500, description="Most aliases in one GraphQL document.")
+    max_subscriptions: int = Field(20, ge=1, le=1_000, description="Subscriptions one connection may hold.")
+    worker_concurrency: int = Field(4, ge=1, le=64, description="Jobs a worker runs side by side.")
+    idempotency_hours: int = Field(48, ge=1, le=720, description="Hours an idempotency key is remembered.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["json", "console"] = Field("json", description="Log lines for machines or for eyes.")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    return Settings()

@@ -1,0 +1,120 @@
+"""SLA policies: made, read, edited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import insert, select
+
+from service.core.actor import Scope
+from service.core.errors import Invalid, NotFound, Stale, require
+from service.core.fields import Id, Input, Line
+from service.core.idempotency import once
+from service.core.traits import TRAITS, unknown_traits
+from service.core.work import Eyes, Work
+from service.sla.calendars import may_configure
+from service.sla.models import PolicyEdition, SchoolCalendar, SlaPolicy
+from service.sla.policy import DEFAULT_PAUSE, BadPolicy, Policy
+
+PRIORITIES = ("P1", "P2", "P3", "P4")
+Minutes = Annotated[float, Field(gt=0, le=5_256_000)]
+Matches = dict[str, list[Line]]
+
+DEFAULT_RULES: dict[str, Any] = {
+    "pause": {status: sorted(targets) for status, targets in DEFAULT_PAUSE.items()},
+    "on_reopen": "resume",
+    "on_change": "retroactive",
+    "warn_at": [0.5, 0.75, 0.9],
+}
+
+
+class NewPolicy(Input):
+    name: Line = Field(examples=["Classrooms"])
+    position: int = Field(100, ge=0, le=10_000, description="Policies are tried in this order.")
+    active: bool = True
+    calendar_id: Id | None = Field(None, description="Instead of the calendar of the ticket's place.")
+    matches: Matches = Field(
+        default_factory=dict,
+        max_length=20,
+        description=f"The tickets it is for, by {', '.join(TRAITS)}; empty is all.",
+        examples=[{"kind": ["incident"], "requester_role": ["staff"]}],
+    )
+    targets: dict[str, dict[str, Minutes]] = Field(
+        description="Minutes of working time by priority and target.",
+        examples=[{"P1": {"first_response": 30, "next_response": 60, "resolution": 240}}],
+    )
+    rules: dict[str, Any] = Field(
+        default_factory=dict,
+        description="`pause`, `on_reopen`, `on_change`, `warn_at`, where they differ from the defaults.",
+    )
+
+
+class EditPolicy(NewPolicy):
+    """The policy, whole. Tickets opened before keep the edition they began under until they are retimed."""
+
+
+@once(SlaPolicy)
+async def create_policy(work: Work, wanted: NewPolicy) -> SlaPolicy:
+    require(may_configure(work.actor))
+    policy = SlaPolicy(version=1, **await _checked(work, wanted))
+    work.session.add(policy)
+    await work.session.flush()
+    await _keep_edition(work, policy)
+    return policy
+
+
+@once(SlaPolicy)
+async def edit_policy(work: Work, policy_id: int, wanted: EditPolicy) -> SlaPolicy:
+    require(may_configure(work.actor))
+    policy = await work.session.get(SlaPolicy, policy_id, with_for_update=True)
+    if policy is None:
+        raise NotFound("There is no such policy.")
+    if work.conditions.expected_version not in (None, policy.version):
+        raise Stale
+    for name, value in (await _checked(work, wanted)).items():
+        setattr(policy, name, value)
+    policy.version += 1
+    await work.session.flush()
+    await _keep_edition(work, policy)
+    work.version = policy.version
+    return policy
+
+
+async def policies(eyes: Eyes) -> Sequence[Any]:
+    require(eyes.actor.is_desk and eyes.actor.holds(Scope.DIRECTORY_READ))
+    query = select(SlaPolicy.__table__).order_by(SlaPolicy.position, SlaPolicy.id)
+    return (await eyes.db.execute(query)).all()
+
+
+async def _checked(work: Work, wanted: NewPolicy) -> dict[str, Any]:
+    if unknown := unknown_traits(wanted.matches):
+        raise Invalid.field("matches", f"Policies match by {', '.join(TRAITS)}, not {unknown[0]}.")
+    rules = DEFAULT_RULES | wanted.rules
+    for priority, targets in wanted.targets.items():
+        if priority not in PRIORITIES:
+            raise Invalid.field("targets", f"Priorities are {', '.join(PRIORITIES)}, not {priority!r}.")
+        try:
+            Policy.from_json({**rules, "targets": targets})
+        except BadPolicy as error:
+            raise Invalid.field("targets", str(error), "bad_policy") from None
+    if wanted.calendar_id is not None:
+        there = await work.session.get(SchoolCalendar, wanted.calendar_id)
+        if there is None:
+            raise Invalid.field("calendar_id", "There is no such calendar.", "unknown_calendar")
+    return wanted.model_dump(exclude={"rules"}) | {"rules": rules}
+
+
+async def _keep_edition(work: Work, policy: SlaPolicy) -> None:
+    definition = {"targets": policy.targets, "rules": policy.rules, "matches": policy.matches}
+    await work.session.execute(
+        insert(PolicyEdition).values(
+            policy_id=policy.id,
+            version=policy.version,
+            definition=definition,
+            at=work.now,
+            actor=work.actor.name,
+        )
+    )
+    work.change_config()

@@ -1,0 +1,8 @@
+"""Every table, so that migrations know them all."""
+
+import service.assets.models
+import service.core.models
+import service.people.models
+import service.places.models
+import service.sla.models
+import service.tickets.models  # noqa: F401

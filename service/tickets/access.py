@@ -1,0 +1,126 @@
+"""Who may see and do what with tickets. `may_view` and `visible_to` give one answer, in Python and in SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, text, true
+
+from service.core.actor import Actor, Role, Scope
+from service.tickets.models import Ticket
+
+SERVING = frozenset({Role.TECHNICIAN, Role.LEAD, Role.INTEGRATION})
+
+
+def may_read(actor: Actor) -> bool:
+    return actor.holds(Scope.TICKETS_READ)
+
+
+def may_view(actor: Actor, ticket: Any) -> bool:
+    """True when the ticket exists for this actor. `ticket` is a Ticket or a row with its columns."""
+    me = actor.person_id
+    if actor.sees_all:
+        return True
+    if actor.role is Role.VENDOR:
+        return me in ticket.shared_with
+    if me in (ticket.requester_id, ticket.opened_by_id) or me in ticket.shared_with:
+        return True
+    if actor.role is Role.GUARDIAN:
+        return not ticket.confidential and ticket.device_holder_id in actor.child_ids
+    return actor.role in SERVING and _is_served(actor, ticket)
+
+
+def _is_served(actor: Actor, ticket: Any) -> bool:
+    if ticket.queue_id in actor.queue_ids:
+        return True
+    return not ticket.confidential and (
+        ticket.assignee_id == actor.person_id or ticket.school_id in actor.school_ids
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A way to be visible that one index answers: `column` is one of `values`, and `also` holds."""
+
+    column: Any
+    values: tuple[Any, ...]
+    also: ColumnElement[bool] = field(default_factory=true)
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        return and_(self.column.in_(self.values), self.also)
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """The rule of `may_view` as a condition on `tickets`."""
+    if actor.sees_all:
+        return true()
+    return or_(shared_with(actor), *(branch.condition for branch in visible_branches(actor)))
+
+
+def visible_branches(actor: Actor) -> list[Branch]:
+    """The ways in which a ticket can be visible to somebody who does not see all, but for being shared."""
+    me = actor.person_id
+    if actor.role is Role.VENDOR:
+        return []
+    open_to_all = ~Ticket.confidential
+    branches = [Branch(Ticket.requester_id, (me,)), Branch(Ticket.opened_by_id, (me,))]
+    if actor.role is Role.GUARDIAN and actor.child_ids:
+        branches.append(Branch(Ticket.device_holder_id, tuple(sorted(actor.child_ids)), open_to_all))
+    if actor.role in SERVING:
+        branches.append(Branch(Ticket.assignee_id, (me,), open_to_all))
+        if actor.queue_ids:
+            branches.append(Branch(Ticket.queue_id, tuple(sorted(actor.queue_ids))))
+        if actor.school_ids:
+            branches.append(Branch(Ticket.school_id, tuple(sorted(actor.school_ids)), open_to_all))
+    return branches
+
+
+def shared_with(actor: Actor) -> ColumnElement[bool]:
+    """Tickets that somebody on the desk shared with the actor."""
+    return and_(text("tickets.shared_with <> '{}'"), Ticket.shared_with.contains([actor.person_id]))
+
+
+def may_open(actor: Actor) -> bool:
+    return actor.holds(Scope.TICKETS_WRITE)
+
+
+def may_open_for_others(actor: Actor) -> bool:
+    """Only the desk files a ticket in another person's name (a guardian: in a child's)."""
+    return actor.is_desk
+
+
+def may_shape(actor: Actor) -> bool:
+    """Fields that decide about a ticket's place in the line: queue, priority, channel, external ids."""
+    return actor.is_desk
+
+
+def may_reply(actor: Actor, ticket: Ticket) -> bool:
+    return actor.holds(Scope.TICKETS_WRITE)
+
+
+def may_work(actor: Actor, ticket: Ticket) -> bool:
+    """The verbs of the desk: note, triage, assign, transfer, start, wait, hold, resolve, tag, link, share."""
+    return actor.is_desk and actor.holds(Scope.TICKETS_WRITE) and _is_in_reach(actor, ticket)
+
+
+def _is_in_reach(actor: Actor, ticket: Ticket) -> bool:
+    """A technician who only asked for help in a ticket is a requester there."""
+    return actor.sees_all or _is_served(actor, ticket)
+
+
+def may_finish(actor: Actor, ticket: Ticket) -> bool:
+    """Close, reopen, cancel: the desk, and whom the ticket is for."""
+    own = actor.person_id is not None and actor.person_id in (ticket.requester_id, ticket.opened_by_id)
+    return actor.holds(Scope.TICKETS_WRITE) and (own or may_work(actor, ticket))
+
+
+def sees_notes(actor: Actor, ticket: Any) -> bool:
+    """Internal notes and the desk's own events are for those who work the ticket."""
+    return actor.is_desk and (actor.sees_all or _is_served(actor, ticket))
+
+
+def may_configure(actor: Actor) -> bool:
+    """Queues, categories, routing, the priority matrix."""
+    return actor.role in (Role.ADMIN, Role.LEAD, Role.SYSTEM) and actor.holds(Scope.DESK_WRITE)

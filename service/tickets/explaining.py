@@ -1,0 +1,45 @@
+"""A live ticket's timers, explained line by line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from service.core.work import Eyes
+from service.sla import timers
+from service.sla.explain import explanation
+from service.sla.models import SlaTimer
+from service.sla.policy import judged, minutes
+from service.tickets.queries import ticket_rights
+
+
+async def ticket_timers(eyes: Eyes, number: int) -> list[dict[str, Any]]:
+    """Every cycle of every target as it stands now, in the form of `firstbell sla explain`."""
+    await ticket_rights(eyes, number)
+    query = select(*timers.COLUMNS).where(SlaTimer.ticket_id == number).order_by(SlaTimer.target, SlaTimer.n)
+    rows = (await eyes.db.execute(query)).all()
+    return [await _explained(eyes, row) for row in rows]
+
+
+async def _explained(eyes: Eyes, row: Any) -> dict[str, Any]:
+    calendar = await timers.calendar_edition(eyes, row.calendar_id, row.calendar_version)
+    cycle = timers.cycle_of(row)
+    judgement = judged(cycle, calendar, eyes.now)
+    return {
+        "target": cycle.target,
+        "cycle": cycle.n,
+        "state": judgement.state,
+        "outside_hours": judgement.outside_hours,
+        "started_at": cycle.started_at,
+        "due_at": judgement.due_at,
+        "stopped_at": cycle.stopped_at,
+        "breached_at": judgement.breached_at,
+        "target_minutes": minutes(cycle.goal),
+        "elapsed_minutes": minutes(judgement.elapsed),
+        "remaining_minutes": minutes(judgement.remaining),
+        "paused": [{"from": p.start, "to": p.end, "reason": p.reason} for p in cycle.pauses],
+        "policy_version": row.policy_version,
+        "calendar_version": row.calendar_version,
+        "explain": explanation(cycle, calendar, eyes.now),
+    }

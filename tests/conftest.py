@@ -1,0 +1,117 @@
+"""One PostgreSQL for the run, one database a worker, a rolled-back transaction a room test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import settings as hypothesis_settings
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.app import make_app
+from service.core.actor import SYSTEM
+from service.core.database import driver_url, make_engine
+from service.core.embedded import clean_environment, lease
+from service.core.migrating import migrate
+from service.core.settings import Settings
+from service.core.shelf import Shelf
+from service.core.work import Work
+
+SHARED = Path(__file__).parents[2] / "shared"
+NOW = datetime(2026, 9, 14, 15, 0, tzinfo=UTC)
+
+hypothesis_settings.register_profile("desk", deadline=None, derandomize=True, print_blob=False)
+hypothesis_settings.load_profile("desk")
+clean_environment()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("shared") and not SHARED.exists():
+            item.add_marker(pytest.mark.skip(reason="the shared reference data is not here"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server: the one named in the environment, or an embedded one for this run."""
+    given = os.environ.get("FIRSTBELL_DATABASE_URL")
+    with ExitStack() as stack:
+        if given is None:
+            home = Path(tempfile.gettempdir()) / f"firstbell-tests-{_run_id()}"
+            given = stack.enter_context(lease(home))
+        yield driver_url(given)
+
+
+def _run_id() -> str:
+    return f"{os.getuid()}-{os.environ.get('PYTEST_XDIST_TESTRUNUID', str(os.getpid()))[:12]}"
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str) -> Iterator[str]:
+    """A database of this worker's own, migrated."""
+    with fresh_database(server_url, f"fb_{_run_id()}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}") as url:
+        migrate(url)
+        yield url
+
+
+class fresh_database:  # noqa: N801
+    """An empty database by name, gone afterwards."""
+
+    def __init__(self, server_url: str, name: str) -> None:
+        self.admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
+        self.name = name.replace("-", "_")
+
+    def __enter__(self) -> str:
+        with self.admin.connect() as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)'))
+            connection.execute(text(f'CREATE DATABASE "{self.name}"'))
+        return (
+            make_url(str(self.admin.url.render_as_string(hide_password=False)))
+            .set(database=self.name)
+            .render_as_string(hide_password=False)
+        )
+
+    def __exit__(self, *_: object) -> None:
+        with self.admin.connect() as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)'))
+        self.admin.dispose()
+
+
+@pytest.fixture
+async def work(database_url: str) -> AsyncIterator[Work]:
+    """A Work of the system's at a known time, rolled back afterwards."""
+    engine = make_engine(database_url, pool=2)
+    async with engine.connect() as connection:
+        transaction = await connection.begin()
+        async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
+            yield Work(session, SYSTEM, NOW, Shelf())
+        await transaction.rollback()
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def app(database_url: str) -> AsyncIterator[object]:
+    made = make_app(database_url, Settings(database_pool=8))
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+@pytest.fixture
+async def client(app: object) -> AsyncIterator[httpx.AsyncClient]:
+    """The service without a socket; say who asks with `headers`."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://desk") as made:
+        yield made

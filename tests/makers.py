@@ -1,0 +1,136 @@
+"""Arrange: name only what matters, the rest is made up and unique."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Any
+
+from sqlalchemy import select
+
+from service.assets.models import Asset, AssetKind
+from service.core.actor import Actor, Role
+from service.core.work import Work
+from service.people.identity import actor_of_person
+from service.people.models import Person, Relation, RelationKind, ServedQueue, ServedSchool
+from service.people.tokens import NewToken, create_token
+from service.places.models import Place, PlaceKind
+from service.sla.calendars import NewCalendar, create_calendar
+from service.sla.policies import NewPolicy, create_policy
+from service.tickets.inputs import OpenTicket
+from service.tickets.models import Category, Queue, Ticket
+from service.tickets.opening import open_ticket
+
+_counter = itertools.count(1)
+HOURS = {day: [["08:00", "16:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+CALENDAR = {"zone": "America/Chicago", "hours": HOURS}
+TARGETS = {
+    "P1": {"first_response": 30, "next_response": 60, "resolution": 240},
+    "P2": {"first_response": 60, "next_response": 120, "resolution": 480},
+    "P3": {"first_response": 120, "next_response": 240, "resolution": 1440},
+    "P4": {"first_response": 480, "next_response": 480, "resolution": 4800},
+}
+
+
+def unique(prefix: str) -> str:
+    return f"{prefix}-{os.environ.get('PYTEST_XDIST_WORKER', 'w')}-{next(_counter)}"
+
+
+async def make_school(work: Work, **given: Any) -> Place:
+    """A school with, unless given, the default calendar."""
+    given.setdefault("id", unique("0"))
+    if "calendar_id" not in given:
+        given["calendar_id"] = (await make_calendar(work)).id
+    school = Place(kind=PlaceKind.SCHOOL, name=given.pop("name", f"School {given['id']}"), **given)
+    school.school_id = school.id
+    work.session.add(school)
+    await work.session.flush()
+    return school
+
+
+async def make_calendar(work: Work, definition: dict[str, Any] | None = None) -> Any:
+    return await create_calendar(
+        work, NewCalendar(name=unique("Calendar"), definition=definition or CALENDAR)
+    )
+
+
+async def make_policy(work: Work, **given: Any) -> Any:
+    given.setdefault("name", unique("Policy"))
+    given.setdefault("targets", TARGETS)
+    return await create_policy(work, NewPolicy(**given))
+
+
+async def make_person(work: Work, role: Role = Role.STAFF, **given: Any) -> Person:
+    queues, schools = given.pop("queues", ()), given.pop("schools", ())
+    children = given.pop("children", ())
+    person = Person(role=role, name=given.pop("name", unique(role.value)), **given)
+    work.session.add(person)
+    await work.session.flush()
+    work.session.add_all(ServedQueue(person_id=person.id, queue_id=q.id) for q in queues)
+    work.session.add_all(ServedSchool(person_id=person.id, school_id=s.id) for s in schools)
+    work.session.add_all(
+        Relation(person_id=person.id, kind=RelationKind.GUARDIAN_OF, other_id=c.id) for c in children
+    )
+    await work.session.flush()
+    return person
+
+
+async def make_queue(work: Work, **given: Any) -> Queue:
+    given.setdefault("key", unique("queue"))
+    given.setdefault("name", given["key"])
+    queue = Queue(**given)
+    work.session.add(queue)
+    await work.session.flush()
+    work.change_config()
+    return queue
+
+
+async def default_queue(work: Work) -> Queue:
+    """The one default queue of the desk, made if it is not there."""
+    there = await work.session.scalar(select(Queue).where(Queue.is_default))
+    return there or await make_queue(work, key="desk", name="Service desk", is_default=True)
+
+
+async def make_category(work: Work, key: str) -> Category:
+    category = await work.session.merge(Category(id=key, name=key))
+    await work.session.flush()
+    work.change_config()
+    return category
+
+
+async def make_asset(work: Work, **given: Any) -> Asset:
+    given.setdefault("tag", unique("TAG"))
+    given.setdefault("kind", AssetKind.CHROMEBOOK)
+    asset = Asset(**given)
+    work.session.add(asset)
+    await work.session.flush()
+    return asset
+
+
+async def acting(work: Work, person: Person | None = None, **changes: Any) -> Work:
+    """The same transaction and time, with somebody else behind it."""
+    actor = await actor_of_person(work.db, person.id) if person else work.actor
+    made = Work(work.session, actor, work.now, work.shelf)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+async def make_ticket(work: Work, **given: Any) -> Ticket:
+    """A ticket, opened by the verb as the actor of `work`."""
+    await default_queue(work)
+    given.setdefault("subject", "Projector shows no picture")
+    return await open_ticket(work, OpenTicket(**given))
+
+
+async def token_for(work: Work, person: Person) -> str:
+    made = await create_token(work, NewToken(person_id=person.id, label="test"))
+    return made.secret
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def as_actor(role: Role, **given: Any) -> Actor:
+    return Actor(name=role.value, role=role, **given)

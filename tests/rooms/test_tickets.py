@@ -1,0 +1,37 @@
+"""The verbs on tickets, on a real database that forgets them."""
+
+from __future__ import annotations
+
+from service.core.actor import Role
+from service.core.work import Work
+from service.tickets import actions, inputs
+from service.tickets.lifecycle import Status
+from service.tickets.queries import ticket_view, timeline
+from service.tickets.resolution import Cause, Fix
+from tests import makers
+
+
+async def test_a_teacher_files_a_ticket_and_a_technician_resolves_it(work: Work) -> None:
+    school = await makers.make_school(work)
+    await makers.make_policy(work)
+    queue = await makers.default_queue(work)
+    teacher = await makers.make_person(work, school_id=school.id)
+    tech = await makers.make_person(work, Role.TECHNICIAN, queues=[queue])
+    ticket = await makers.make_ticket(await makers.acting(work, teacher))
+    assert ticket.status is Status.NEW
+    assert ticket.next_due_at is not None
+    theirs = await makers.acting(work, tech)
+    await actions.start(theirs, ticket.id)
+    await actions.reply(theirs, ticket.id, inputs.Reply(body="On my way."))
+    outcome = inputs.Resolve(resolution="Swapped the cable", cause=Cause.AV_CABLE, fix=Fix.ONSITE_ADJUST)
+    await actions.resolve(theirs, ticket.id, outcome)
+    view = await ticket_view(theirs, ticket.id)
+    assert view.status is Status.RESOLVED
+    assert [t["state"] for t in view.timers] == [3, 3]
+    events = (await timeline(theirs, ticket.id)).rows
+    assert [e.kind for e in events] == [
+        "ticket.opened",
+        "ticket.started",
+        "ticket.replied",
+        "ticket.resolved",
+    ]
