@@ -30,7 +30,8 @@ NOW = datetime(2026, 9, 14, 15, 0, tzinfo=UTC)
 
 hypothesis_settings.register_profile("desk", deadline=None, derandomize=True, print_blob=False)
 hypothesis_settings.load_profile("desk")
-clean_environment()
+if "FIRSTBELL_DATABASE_URL" not in os.environ:
+    clean_environment()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from service.assets.models import Asset, AssetKind
-from service.core.actor import Actor, Role
+from service.core.actor import Actor, Role, Scope
 from service.core.work import Work
 from service.people.identity import actor_of_person
-from service.people.models import Person, Relation, RelationKind, ServedQueue, ServedSchool
-from service.people.tokens import NewToken, create_token
+from service.people.models import Person, Relation, RelationKind, ServedQueue, ServedSchool, Token
+from service.people.tokens import MadeToken, NewToken, create_token
 from service.places.models import Place, PlaceKind
 from service.sla.calendars import NewCalendar, create_calendar
 from service.sla.policies import NewPolicy, create_policy
@@ -30,6 +31,11 @@ TARGETS = {
     "P3": {"first_response": 120, "next_response": 240, "resolution": 1440},
     "P4": {"first_response": 480, "next_response": 480, "resolution": 4800},
 }
+
+
+def later(**given: float) -> datetime:
+    """An instant after the tests' now."""
+    return datetime(2026, 9, 14, 15, 0, tzinfo=UTC) + timedelta(**given)
 
 
 def unique(prefix: str) -> str:
@@ -123,9 +129,18 @@ async def make_ticket(work: Work, **given: Any) -> Ticket:
     return await open_ticket(work, OpenTicket(**given))
 
 
-async def token_for(work: Work, person: Person) -> str:
-    made = await create_token(work, NewToken(person_id=person.id, label="test"))
+async def token_for(work: Work, person: Person, *, everything: bool = False) -> str:
+    """A token of the person's, with the role's usual scopes or with all of them."""
+    scopes = list(Scope) if everything else None
+    made = await create_token(work, NewToken(person_id=person.id, label="test", scopes=scopes))
+    assert isinstance(made, MadeToken)
     return made.secret
+
+
+async def token_id(work: Work, person: Person) -> int:
+    found = await work.session.scalar(select(Token.id).where(Token.person_id == person.id))
+    assert found is not None
+    return found
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -134,3 +149,9 @@ def bearer(secret: str) -> dict[str, str]:
 
 def as_actor(role: Role, **given: Any) -> Actor:
     return Actor(name=role.value, role=role, **given)
+
+
+async def calendar_of(work: Work, number: int) -> int:
+    found = await work.session.scalar(select(Ticket.calendar_id).where(Ticket.id == number))
+    assert found is not None
+    return found

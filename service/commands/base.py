@@ -30,11 +30,11 @@ EXPECTED = (Refusal, embedded.EmbeddedError, SQLAlchemyError, ValidationError, O
 @contextmanager
 def database() -> Iterator[str]:
     """The address of the database: the one that is set, or the embedded one, held while it is used."""
-    embedded.clean_environment()
     given = settings().database_url
     if given is not None:
         yield given.get_secret_value()
         return
+    embedded.clean_environment()
     waiting = lambda words: errors.print(f"[dim]{words}[/dim]")  # noqa: E731
     with embedded.lease(
         settings().home, on_wait=waiting, patience=float(settings().database_start_limit)

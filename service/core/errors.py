@@ -15,7 +15,7 @@ class FieldError:
     message: str
 
 
-class Refusal(Exception):  # noqa: N818  (a refusal is an answer, not a fault)
+class Refusal(Exception):
     """A request that the desk understands and declines, with a stable `code` and one sentence."""
 
     code = "refused"

@@ -26,7 +26,7 @@ R = TypeVar("R")
 MAX_KEY = 200
 
 
-class Replayed(Exception):  # noqa: N818  (not an error: the answer is already known)
+class Replayed(Exception):
     """The answer that this key got the first time; the REST door sends it again."""
 
     def __init__(self, record: IdempotencyKey) -> None:

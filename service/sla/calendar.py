@@ -38,11 +38,11 @@ _CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-class BadCalendar(ValueError):  # noqa: N818
+class BadCalendar(ValueError):
     """The opening hours cannot be read; the message says which part and why."""
 
 
-class OutOfRange(ValueError):  # noqa: N818
+class OutOfRange(ValueError):
     """An instant without a zone, outside the years a calendar answers for, or too long an interval."""
 
 

@@ -27,7 +27,7 @@ YEAR_US: Final = 366 * DAY_US
 HORIZON_US: Final = HORIZON_YEARS * YEAR_US
 
 
-class NeverOpen(ValueError):  # noqa: N818
+class NeverOpen(ValueError):
     """The calendar, named in the message, has not that much open time within the horizon."""
 
 

@@ -67,7 +67,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _REASONS = {"waiting_on_requester": "Waiting on the requester", "on_hold": "On hold", "resolved": "Resolved"}
 
 
-class BadScenario(ValueError):  # noqa: N818
+class BadScenario(ValueError):
     """A scenario, or a line of `sla time`, that cannot be answered; the message is one sentence."""
 
 

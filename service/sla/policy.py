@@ -33,11 +33,11 @@ OnReopen = Literal["resume", "new_cycle", "none"]
 OnChange = Literal["retroactive", "from_now"]
 
 
-class BadPolicy(ValueError):  # noqa: N818
+class BadPolicy(ValueError):
     """The policy cannot be read; the message says which part and why."""
 
 
-class OutOfOrder(ValueError):  # noqa: N818
+class OutOfOrder(ValueError):
     """A change that cannot come here: before the ticket was opened, or a second opening."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -76,7 +77,7 @@ async def explain(
     actor: CurrentActor,
 ) -> Json:
     try:
-        return Json(explained(scenario))
+        return Json(await asyncio.to_thread(explained, scenario))
     except (BadScenario, ValueError) as error:
         raise Invalid.field("body", str(error), "bad_scenario") from None
 

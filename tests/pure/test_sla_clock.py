@@ -6,13 +6,13 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from service.sla.calendar import WEEKDAYS, Calendar, OutOfRange, Window
 from service.sla.clock import Interval, NeverOpen, due_at, due_before, elapsed, is_open, open_spans
 
-quick = settings(deadline=None, derandomize=True, max_examples=40)
+quick = settings(deadline=None, derandomize=True, max_examples=30)
 
 MINUTE = timedelta(minutes=1)
 ROUND_THE_CLOCK = dict.fromkeys(WEEKDAYS, ((0, 1440),))
@@ -268,7 +268,7 @@ class MinuteByMinute:
 
 
 @pytest.mark.parametrize(("zone", "around"), CLOCK_CHANGES)
-@settings(deadline=None, derandomize=True, max_examples=5)
+@settings(deadline=None, derandomize=True, max_examples=5, phases=[Phase.explicit, Phase.generate])
 @given(data=st.data())
 def test_the_fast_arithmetic_agrees_with_walking_minute_by_minute(
     zone: str, around: date, data: st.DataObject

@@ -343,6 +343,11 @@ def test_a_paused_timer_is_not_breached_however_long_it_waits() -> None:
         assert how(cycle, seen).due_at == at(seen) + timedelta(seconds=1)
 
 
+def test_a_timer_is_paused_from_the_very_instant_of_the_change() -> None:
+    cycle = the(RESOLUTION, course(policy(), opened("20 09:00"), moved("20 10:00", "on_hold")))
+    assert how(cycle, "20 10:00").state is State.PAUSED
+
+
 def test_a_timer_resumed_after_its_old_due_time_has_not_failed() -> None:
     cycles = course(
         policy({"resolution": 60}),

@@ -1,0 +1,63 @@
+"""Devices."""
+
+from __future__ import annotations
+
+import strawberry
+
+from schema.context import Info
+from schema.nodes import Connection, Node, PageInfo, global_id, key_in, loaded, number_in, page_size
+from schema.people import Person
+from schema.places import Place, cursor_after
+from service.assets import actions
+from service.assets.models import AssetKind
+
+
+@strawberry.type(description="A device. Whose it is not, and who is not the desk, reads tag, kind and model only.")
+class Asset(Node):
+    id: strawberry.ID = global_id("Asset", "tag")
+    tag: str
+    kind: AssetKind
+    model: str | None
+    serial: str | None
+    school_id: str | None
+    holder: Person | None = loaded("person", "holder_id", description="Who has it.")
+    place: Place | None = loaded("place", "place_id", description="Where it stands.")
+
+
+@strawberry.type
+class AssetEdge:
+    cursor: str
+    node: Asset
+
+
+@strawberry.type
+class AssetConnection:
+    nodes: list[Asset]
+    edges: list[AssetEdge]
+    page_info: PageInfo
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(graphql_type=Asset | None, description="One device, by its tag.")
+    async def asset(self, info: Info, tag: str) -> object:
+        async with info.context.read() as read:
+            return await actions.asset_by_tag(read, tag)
+
+    @strawberry.field(graphql_type=AssetConnection | None, description="Devices you see.")
+    async def assets(
+        self,
+        info: Info,
+        kind: AssetKind | None = None,
+        school_id: strawberry.ID | None = None,
+        holder_id: strawberry.ID | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> object:
+        school = key_in(school_id, "Place", "school_id") if school_id is not None else None
+        holder = number_in(holder_id, "Person", "holder_id") if holder_id is not None else None
+        async with info.context.read() as read:
+            page = await actions.assets_page(
+                read, kind=kind, school_id=school, holder_id=holder, limit=page_size(first), cursor=after
+            )
+        return Connection(page, cursor_after, after=after)

@@ -1,0 +1,39 @@
+"""The service's own words as GraphQL enums."""
+
+from __future__ import annotations
+
+import strawberry
+
+from service.assets.models import AssetKind
+from service.core.actor import Role, Scope
+from service.places.models import PlaceKind
+from service.sla.models import TimerState
+from service.sla.policy import Target
+from service.tickets.lifecycle import Status
+from service.tickets.listing import Sort
+from service.tickets.models import Channel, Kind, LinkKind
+from service.tickets.priority import Impact, Priority, Urgency
+from service.tickets.resolution import Cause, Fix, Outcome
+
+ENUMS = {
+    "TicketStatus": Status,
+    "TicketKind": Kind,
+    "TicketSort": Sort,
+    "Channel": Channel,
+    "LinkKind": LinkKind,
+    "Priority": Priority,
+    "Impact": Impact,
+    "Urgency": Urgency,
+    "Cause": Cause,
+    "Fix": Fix,
+    "Outcome": Outcome,
+    "Role": Role,
+    "Scope": Scope,
+    "AssetKind": AssetKind,
+    "PlaceKind": PlaceKind,
+    "SlaTarget": Target,
+    "SlaTimerState": TimerState,
+}
+
+for _name, _enum in ENUMS.items():
+    strawberry.enum(_enum, name=_name)

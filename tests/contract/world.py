@@ -1,0 +1,80 @@
+"""One small district with somebody of every role, and what each operation needs to be tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.core.actor import SYSTEM, Role
+from service.core.work import Resources
+from service.tickets import actions, inputs
+from service.tickets.resolution import Cause, Fix
+from tests import makers
+
+WHO = (
+    "requester", "other_staff", "pupil", "guardian", "vendor", "technician", "elsewhere", "lead",
+    "integration", "admin", "nobody",
+)  # fmt: skip
+
+
+@dataclass
+class World:
+    resources: Resources
+    people: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, Any] = field(default_factory=dict)
+
+    def headers(self, who: str) -> dict[str, str]:
+        return makers.bearer(self.tokens[who]) if who != "nobody" else {}
+
+    async def ticket(self, state: str = "new") -> int:
+        """A ticket of the requester's on the pupil's device, shared with the vendor, in a state."""
+        async with self.resources.begin(SYSTEM) as work:
+            theirs = await makers.acting(work, self.people["requester"])
+            opened = await makers.make_ticket(theirs, asset_tag=self.ids["tag"], place_id=self.ids["school"])
+            number = opened.id
+            await actions.transfer(work, number, inputs.Transfer(queue=self.ids["queue"]))
+            await actions.share(work, number, inputs.Share(person_id=self.people["vendor"].id))
+            if state in ("resolved", "closed"):
+                outcome = inputs.Resolve(resolution="Done", cause=Cause.OTHER, fix=Fix.NONE)
+                await actions.resolve(work, number, outcome)
+            if state == "closed":
+                await actions.close(work, number, inputs.Close())
+        return number
+
+
+async def make_world(resources: Resources) -> World:
+    world = World(resources)
+    async with resources.begin(SYSTEM) as work:
+        await makers.default_queue(work)
+        school = await makers.make_school(work)
+        elsewhere = await makers.make_school(work)
+        queue = await makers.make_queue(work)
+        other_queue = await makers.make_queue(work)
+        await makers.make_category(work, "av.projector")
+        people = world.people
+        people["requester"] = await makers.make_person(work, school_id=school.id)
+        people["other_staff"] = await makers.make_person(work, school_id=elsewhere.id)
+        people["pupil"] = await makers.make_person(work, Role.PUPIL, school_id=school.id)
+        people["guardian"] = await makers.make_person(work, Role.GUARDIAN, children=[people["pupil"]])
+        people["vendor"] = await makers.make_person(work, Role.VENDOR)
+        people["technician"] = await makers.make_person(
+            work, Role.TECHNICIAN, queues=[queue], schools=[school]
+        )
+        people["elsewhere"] = await makers.make_person(work, Role.TECHNICIAN, queues=[other_queue])
+        people["lead"] = await makers.make_person(work, Role.LEAD, queues=[queue])
+        people["integration"] = await makers.make_person(work, Role.INTEGRATION, queues=[queue])
+        people["admin"] = await makers.make_person(work, Role.ADMIN)
+        asset = await makers.make_asset(work, holder_id=people["pupil"].id)
+        calendar = await makers.make_calendar(work)
+        policy = await makers.make_policy(work, active=False)
+        world.tokens = {
+            who: await makers.token_for(work, person, everything=who == "integration")
+            for who, person in people.items()
+        }
+        world.ids = {
+            "school": school.id, "queue": queue.key, "other_queue": other_queue.key, "tag": asset.tag,
+            "calendar": calendar.id, "policy": policy.id, "asset": asset.id,
+            "spare_token": None,
+        }  # fmt: skip
+    return world
