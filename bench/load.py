@@ -212,8 +212,8 @@ STATEMENTS = [
             {_h(12, 1000)} < {int(FEW_SHARE * 1000)} AS few, (i - %(first)s) %% greatest(1, %(count)s / {RARE_HITS}) = 0
                 AS rare,
             date_trunc('second', now() - interval '365 days' * (%(last)s - i + 1) / (%(count)s + 1)) AS at,
-            date_trunc('hour', now()) - interval '1 hour' * (1 + {_h(13, OPEN_DAYS * 24)} ^ 3 / {OPEN_DAYS * 24} ^ 2)
-                AS open_at
+            date_trunc('hour', now()) - interval '1 hour'
+                * (1 + floor({_h(13, OPEN_DAYS * 24)} ^ 3 / {OPEN_DAYS * 24} ^ 2)) AS open_at
         FROM generate_series(%(first)s::bigint, %(last)s) AS i
     ), placed AS (
         SELECT *, CASE WHEN open THEN open_at ELSE at END AS opened_at, NOT open OR replied AS answered,

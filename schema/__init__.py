@@ -1,0 +1,65 @@
+"""The GraphQL door: it translates, and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import strawberry
+from graphql import GraphQLError, GraphQLSchema
+from strawberry.extensions import SchemaExtension
+from strawberry.printer import print_schema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+from strawberry.types import ExecutionContext
+
+from schema import assets, people, places, relay, sla, subscriptions, ticket_changes, tickets
+from schema.context import Context
+from schema.nodes import INSTANT, straighten
+
+SNAPSHOT = Path(__file__).parent / "schema.graphql"
+
+
+class AsPrepared(SchemaExtension):
+    """Runs the document that the door has parsed and validated, and does neither again."""
+
+    def on_operation(self) -> Iterator[None]:
+        operation = self.execution_context
+        context = operation.context
+        if isinstance(context, Context) and context.prepared is not None:
+            operation.graphql_document = context.prepared.document
+            operation.validation_rules = ()
+        yield
+
+
+class DeskSchema(strawberry.Schema):
+    """The schema of the desk; its doors log faults where they tell them."""
+
+    @property
+    def core(self) -> GraphQLSchema:
+        return self._schema
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Nothing here: refusals are answers, and faults are logged once, by `schema.errors`."""
+
+
+Query = merge_types(
+    "Query", (relay.Query, people.Query, tickets.Query, places.Query, assets.Query, sla.Query)
+)
+schema = DeskSchema(
+    query=Query,
+    mutation=ticket_changes.Mutation,
+    subscription=subscriptions.Subscription,
+    extensions=[AsPrepared],
+    scalar_overrides={datetime: INSTANT},
+    config=StrawberryConfig(relay_max_results=100),
+)
+straighten(schema.core)
+
+
+def sdl() -> str:
+    """The schema as its snapshot has it."""
+    return print_schema(schema) + "\n"

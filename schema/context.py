@@ -16,7 +16,7 @@ from service.core.work import Conditions, Read, Resources, Work
 
 if TYPE_CHECKING:
     from schema.limits import Prepared
-    from schema.subscriptions import Hub
+    from schema.hub import Hub
 
 READS_AT_ONCE = 4
 
@@ -76,4 +76,4 @@ class Context:
             self.actor = await self.resources.identify(self._secret)
 
 
-Info: TypeAlias = strawberry.Info["Context", None]
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import strawberry
 from graphql import (
     GraphQLAbstractType,
+    GraphQLError,
     GraphQLFieldResolver,
     GraphQLObjectType,
     GraphQLResolveInfo,
@@ -29,6 +31,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Tell = Callable[[Any], Any]
 Fetch = Callable[[Any, "Context"], Any]
+
+
+def _instant(value: object) -> datetime:
+    try:
+        return datetime.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise GraphQLError("This is not an instant such as “2026-09-14T15:00:00Z”.") from None
+
+
+INSTANT = strawberry.scalar(
+    name="DateTime",
+    description="An instant, RFC 3339, always with its offset.",
+    serialize=lambda value: value,
+    parse_value=_instant,
+    specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+)
 
 
 class Told(StrawberryField):

@@ -14,11 +14,10 @@ from schema.context import Info
 from schema.errors import UserError, is_told_as_data, refusal_of, user_errors
 from schema.ticket_inputs import wanted
 from schema.tickets import Ticket
-from service.core.work import Work
 from service.tickets import actions, inputs, opening
 from service.tickets.models import Ticket as Row
 
-Change = Callable[[Work], Awaitable[Row]]
+Verb = Callable[..., Awaitable[Row]]
 
 
 @strawberry.type(description="The ticket as the change left it, or null and why it was refused.")
@@ -27,12 +26,15 @@ class TicketPayload:
     user_errors: list[UserError]
 
 
-async def _told(info: Info, conditions: given.Once, change: Change) -> TicketPayload:
+async def _told(
+    info: Info, asked: given.Once, verb: Verb, model: type[BaseModel] | None = None
+) -> TicketPayload:
     """Make the change in one transaction; a refusal rolls it back and is part of the answer."""
-    expected = getattr(conditions, "expected_version", UNSET)
+    expected = _sent(getattr(asked, "expected_version", UNSET))
     try:
-        async with info.context.begin(conditions.idempotency_key or None, expected or None) as work:
-            row: Any = await change(work)
+        arguments = _arguments(asked, model)
+        async with info.context.begin(_sent(asked.idempotency_key), expected) as work:
+            row: Any = await verb(work, *arguments)
     except Exception as error:
         refusal = refusal_of(error)
         if not is_told_as_data(refusal):
@@ -41,92 +43,86 @@ async def _told(info: Info, conditions: given.Once, change: Change) -> TicketPay
     return TicketPayload(ticket=row, user_errors=[])
 
 
-async def _worked(
-    info: Info, asked: given.Existing, verb: Callable[..., Awaitable[Row]], model: type[BaseModel] | None = None
-) -> TicketPayload:
-    """A verb on a ticket that is there."""
+def _arguments(asked: given.Once, model: type[BaseModel] | None) -> list[Any]:
+    """What a verb takes after the work: the number of a ticket that is there, and its input."""
+    number: list[Any] = [asked.number] if isinstance(asked, given.Existing) else []
+    return number + ([wanted(asked, model)] if model is not None else [])
 
-    async def change(work: Work) -> Row:
-        if model is None:
-            return await verb(work, asked.number)
-        return await verb(work, asked.number, wanted(asked, model))
 
-    return await _told(info, asked, change)
+def _sent(value: Any) -> Any:
+    return None if value is UNSET else value
 
 
 @strawberry.type
 class Mutation:
     @strawberry.mutation(description="File a ticket.")
     async def open_ticket(self, info: Info, input: given.OpenTicket) -> TicketPayload:  # noqa: A002
-        async def change(work: Work) -> Row:
-            return await opening.open_ticket(work, wanted(input, inputs.OpenTicket))
-
-        return await _told(info, input, change)
+        return await _told(info, input, opening.open_ticket, inputs.OpenTicket)
 
     @strawberry.mutation(description="Write to the other side.")
     async def reply_to_ticket(self, info: Info, input: given.Reply) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.reply, inputs.Reply)
+        return await _told(info, input, actions.reply, inputs.Reply)
 
     @strawberry.mutation(description="Write what only the desk reads.")
     async def note_on_ticket(self, info: Info, input: given.Note) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.note, inputs.Note)
+        return await _told(info, input, actions.note, inputs.Note)
 
     @strawberry.mutation(description="Say what it is and how much it matters; fields that are not sent stay.")
     async def triage_ticket(self, info: Info, input: given.Triage) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.triage, inputs.Triage)
+        return await _told(info, input, actions.triage, inputs.Triage)
 
     @strawberry.mutation(description="Give it to a technician.")
     async def assign_ticket(self, info: Info, input: given.Assign) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.assign, inputs.Assign)
+        return await _told(info, input, actions.assign, inputs.Assign)
 
     @strawberry.mutation(description="Put it back for anybody of the queue.")
     async def unassign_ticket(self, info: Info, input: given.Unassign) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.unassign)
+        return await _told(info, input, actions.unassign)
 
     @strawberry.mutation(description="Send it to another queue.")
     async def transfer_ticket(self, info: Info, input: given.Transfer) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.transfer, inputs.Transfer)
+        return await _told(info, input, actions.transfer, inputs.Transfer)
 
     @strawberry.mutation(description="Begin to work on it.")
     async def start_ticket(self, info: Info, input: given.Start) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.start)
+        return await _told(info, input, actions.start)
 
     @strawberry.mutation(description="Wait until the requester answers.")
     async def wait_on_requester(self, info: Info, input: given.WaitOnRequester) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.wait_on_requester, inputs.WaitOnRequester)
+        return await _told(info, input, actions.wait_on_requester, inputs.WaitOnRequester)
 
     @strawberry.mutation(description="Wait for a reason of the desk's own.")
     async def hold_ticket(self, info: Info, input: given.Hold) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.hold, inputs.Hold)
+        return await _told(info, input, actions.hold, inputs.Hold)
 
     @strawberry.mutation(description="Say that it is solved, and how.")
     async def resolve_ticket(self, info: Info, input: given.Resolve) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.resolve, inputs.Resolve)
+        return await _told(info, input, actions.resolve, inputs.Resolve)
 
     @strawberry.mutation(description="End it for good.")
     async def close_ticket(self, info: Info, input: given.Close) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.close, inputs.Close)
+        return await _told(info, input, actions.close, inputs.Close)
 
     @strawberry.mutation(description="It is not solved after all.")
     async def reopen_ticket(self, info: Info, input: given.Reopen) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.reopen, inputs.Reopen)
+        return await _told(info, input, actions.reopen, inputs.Reopen)
 
     @strawberry.mutation(description="It is not needed any more.")
     async def cancel_ticket(self, info: Info, input: given.Cancel) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.cancel, inputs.Cancel)
+        return await _told(info, input, actions.cancel, inputs.Cancel)
 
     @strawberry.mutation(description="Add and remove tags.")
     async def tag_ticket(self, info: Info, input: given.Tag) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.tag, inputs.Tag)
+        return await _told(info, input, actions.tag, inputs.Tag)
 
     @strawberry.mutation(description="Tie it to another ticket.")
     async def link_ticket(self, info: Info, input: given.Link) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.link, inputs.Link)
+        return await _told(info, input, actions.link, inputs.Link)
 
     @strawberry.mutation(description="Let somebody else see it.")
     async def share_ticket(self, info: Info, input: given.Share) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.share, inputs.Share)
+        return await _told(info, input, actions.share, inputs.Share)
 
     @strawberry.mutation(description="Stop sharing it with somebody.")
     async def unshare_ticket(self, info: Info, input: given.Unshare) -> TicketPayload:  # noqa: A002
-        return await _worked(info, input, actions.unshare, inputs.Unshare)
+        return await _told(info, input, actions.unshare, inputs.Unshare)

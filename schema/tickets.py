@@ -85,7 +85,7 @@ class Queue(Node):
 
     @strawberry.field(graphql_type="TicketConnection | None", description="The tickets in it that you see.")
     async def tickets(
-        root: strawberry.Parent[Any],  # noqa: N805
+        root: Any,  # noqa: N805
         info: Info,
         filter: TicketFilter | None = UNSET,  # noqa: A002
         sort: Sort | None = None,
@@ -147,7 +147,7 @@ class Ticket(Node):
         description="What happened, oldest first; internal events are for those who work the ticket.",
     )
     async def timeline(
-        root: strawberry.Parent[Any],  # noqa: N805
+        root: Any,  # noqa: N805
         info: Info,
         first: int | None = None,
         after: str | None = None,
@@ -157,12 +157,12 @@ class Ticket(Node):
         return Connection(page, cursor_after, after=after)
 
     @strawberry.field(graphql_type=list[TicketLink] | None, description="Tickets it is tied to.")
-    async def links(root: strawberry.Parent[Any], info: Info) -> object:  # noqa: N805
+    async def links(root: Any, info: Info) -> object:  # noqa: N805
         async with info.context.read() as read:
             return await queries.links(read, root.id)
 
     @strawberry.field(graphql_type=JSON | None, description="Its timers as they stand now, and why.")
-    async def sla(root: strawberry.Parent[Any], info: Info) -> object:  # noqa: N805
+    async def sla(root: Any, info: Info) -> object:  # noqa: N805
         async with info.context.read() as read:
             return await ticket_timers(read, root.id)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -11,12 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import make_app
+from service.core import logs
 from service.core.actor import SYSTEM
 from service.core.database import driver_url, make_engine
 from service.core.embedded import clean_environment, lease
@@ -25,6 +29,7 @@ from service.core.settings import Settings
 from service.core.shelf import Shelf
 from service.core.work import Work
 
+logs.configure("warning", "console")
 SHARED = Path(__file__).parents[2] / "shared"
 NOW = datetime(2026, 9, 14, 15, 0, tzinfo=UTC)
 
@@ -101,6 +106,29 @@ async def work(database_url: str) -> AsyncIterator[Work]:
             yield Work(session, SYSTEM, NOW, Shelf())
         await transaction.rollback()
     await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def live(database_url: str) -> Iterator[str]:
+    """The service on a real socket of the loopback, in a thread of its own; its address."""
+    config = uvicorn.Config(
+        make_app(database_url, Settings(database_pool=8)),
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""A district that does not exist: places, people, devices, and six weeks of tickets made through the verbs."""
+"""A district that does not exist: places, people, devices, six weeks of tickets, made through the verbs."""

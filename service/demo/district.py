@@ -194,19 +194,21 @@ POLICIES: Final[list[dict[str, Any]]] = [
         "position": 20,
         "matches": {"requester_role": ["staff"]},
         "targets": _targets((30, 60, 240), (60, 120, 480), (240, 480, 1440), (480, 960, 4800)),
-        "rules": {"on_reopen": "new_cycle"},
+        "rules": {"on_reopen": "new_cycle", "warn_at": [0.75]},
     },
     {
         "name": "Families and pupils",
         "position": 30,
         "matches": {"requester_role": ["pupil", "guardian"]},
         "targets": _targets((60, 120, 480), (120, 240, 960), (480, 480, 2400), (960, 960, 4800)),
+        "rules": {"warn_at": [0.75]},
     },
     {
         "name": "Everything else",
         "position": 100,
         "matches": {},
         "targets": _targets((60, 120, 480), (240, 480, 960), (480, 960, 2400), (960, 960, 4800)),
+        "rules": {"warn_at": [0.75]},
     },
 ]
 
@@ -235,7 +237,8 @@ def everybody() -> list[tuple[Known, Role, str | None]]:
         (VENDORS, Role.VENDOR),
         (INTEGRATIONS, Role.INTEGRATION),
     ]
-    found: list[tuple[Known, Role, str | None]] = [(one, role, None) for ones, role in of_desk for one in ones]
+    found: list[tuple[Known, Role, str | None]] = []
+    found += [(one, role, None) for ones, role in of_desk for one in ones]
     for people, role in ((STAFF, Role.STAFF), (PUPILS, Role.PUPIL)):
         found += [(one, role, school) for school, ones in people.items() for one in ones]
     return found + [(one, Role.GUARDIAN, None) for one, _ in GUARDIANS]

@@ -25,7 +25,7 @@ def definition(windows: Windows, today: date, *, early: str | None = None) -> di
     closed = {day for year in years for day in closures(year)}
     made: dict[str, Any] = {
         "zone": ZONE,
-        "hours": {day: windows for day in WEEK},
+        "hours": dict.fromkeys(WEEK, windows),
         "closed": [day.isoformat() for day in sorted(closed)],
     }
     if early:

@@ -125,9 +125,7 @@ def held_long(case: Case) -> Iterator[Step]:
 
 def late(case: Case) -> Iterator[Step]:
     """Nobody looks at it in time; a lead hands it out."""
-    yield Step(
-        case.rng.uniform(560, 900), case.asker, actions.reply, inputs.Reply(body=case.says(NUDGE))
-    )
+    yield Step(case.rng.uniform(560, 900), case.asker, actions.reply, inputs.Reply(body=case.says(NUDGE)))
     yield Step(
         case.rng.uniform(30, 120), case.lead, actions.assign, inputs.Assign(assignee_id=who(case.technician))
     )
@@ -228,7 +226,7 @@ def attended(case: Case) -> Iterator[Step]:
 
 def taken(case: Case) -> Iterator[Step]:
     """A technician takes it and says so."""
-    yield Step(minutes(case, 90), case.technician, actions.start)
+    yield Step(minutes(case, 22), case.technician, actions.start)
     yield Step(case.rng.uniform(1, 10), case.technician, actions.reply, inputs.Reply(body=case.says(HELLO)))
 
 
@@ -261,8 +259,8 @@ def resolution(case: Case, *, fix: Fix | None = None, outcome: Outcome | None = 
 
 
 def minutes(case: Case, usual: float) -> float:
-    """Mostly shorter than usual, sometimes much longer."""
-    return min(case.rng.expovariate(1 / usual), 8 * usual) + 1
+    """Often shorter than usual, sometimes much longer."""
+    return min(case.rng.expovariate(1 / usual), 6 * usual) + 1
 
 
 def who(actor: Actor) -> int:

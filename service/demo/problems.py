@@ -38,7 +38,7 @@ class Problem:
 
 HELLO: Final = {
     "en": ("Thank you, I am on it.", "I will come by after this period.", "Got it. Looking at it now."),
-    "es": ("Gracias, ya lo estoy viendo.", "Paso por el salón después de esta clase.", "Recibido, lo reviso."),
+    "es": ("Gracias, ya lo estoy viendo.", "Paso por el salón después de esta clase.", "Recibido."),
 }
 THANKS: Final = {"en": "Works again. Thank you!", "es": "Ya funciona. ¡Muchas gracias!"}
 STILL: Final = {"en": "It is back. The same as yesterday.", "es": "Volvió a pasar, igual que ayer."}

@@ -245,9 +245,10 @@ def cycles_of(
         before = cover
         if turn.traits != traits:
             traits, cover = turn.traits, cover_of(turn.traits)
+        rules = cover or before
+        calendar = rules.calendar if rules else NEVER
         for change in _changes(at, before, cover, status, turn.status):
-            rules = cover or before
-            course = advance(course, change, cover.policy if cover else NOTHING, rules.calendar if rules else NEVER)
+            course = advance(course, change, cover.policy if cover else NOTHING, calendar)
         status = turn.status
         for cycle in course.cycles:
             if not cycle.is_open and rules is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,7 +163,7 @@ OPEN_TO_ALL = {"healthz", "readyz", "metrics"}
 
 
 @pytest.fixture(scope="session")
-async def world(app: Any) -> AsyncIterator[World]:
+async def world(app: Any) -> World:
     made = await make_world(app.state.resources)
     async with made.resources.begin(SYSTEM) as work:
         spare = await makers.make_person(work, Role.TECHNICIAN)
@@ -172,7 +172,7 @@ async def world(app: Any) -> AsyncIterator[World]:
         made.ids["spare_tag"] = (await makers.make_asset(work)).tag
         made.ids["spare_token"] = await makers.token_id(work, spare)
     made.ids["other_ticket"] = await made.ticket()
-    yield made
+    return made
 
 
 def test_every_rest_operation_is_in_the_matrix(app: Any) -> None:

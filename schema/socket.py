@@ -1,0 +1,217 @@
+"""Subscriptions over a websocket: the protocol `graphql-transport-ws`, one operation a message id."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import orjson
+import structlog
+from graphql import OperationType
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from schema.context import Context
+from schema.errors import formatted, refusal_of
+from schema.limits import Limits, Looked
+from service.core.errors import Refusal
+from service.core.settings import Settings
+
+PROTOCOL = "graphql-transport-ws"
+INIT_WITHIN = 10.0
+PING_EVERY = 20.0
+BAD, UNAUTHORIZED, FORBIDDEN, TOO_SLOW, TAKEN, TWICE = 4400, 4401, 4403, 4408, 4409, 4429
+log = structlog.get_logger()
+
+
+class Ended(Exception):  # noqa: N818
+    """The connection ends with a code of the protocol and a reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Connection:
+    """One websocket, from its first message to its last."""
+
+    def __init__(self, websocket: WebSocket, schema: Any, limits: Limits, settings: Settings) -> None:
+        self._socket = websocket
+        self._schema = schema
+        self._limits = limits
+        self._settings = settings
+        self._secret: str | None = None
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        await self._socket.accept(subprotocol=PROTOCOL)
+        pinging: asyncio.Task[None] | None = None
+        try:
+            await self._begin()
+            pinging = asyncio.create_task(self._ping(), name="ping")
+            while True:
+                await self._handle(await self._message())
+        except Ended as end:
+            await self._close(end)
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+        finally:
+            tasks = [*self._running.values(), *([pinging] if pinging else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _begin(self) -> None:
+        try:
+            message = await asyncio.wait_for(self._message(), INIT_WITHIN)
+        except TimeoutError:
+            raise Ended(TOO_SLOW, "Connection initialisation timeout") from None
+        if message["type"] != "connection_init":
+            raise Ended(UNAUTHORIZED, "Unauthorized")
+        self._secret = _secret_in(self._socket, message.get("payload"))
+        if self._secret is None:
+            raise Ended(FORBIDDEN, "Forbidden")
+        try:
+            await self._resources.identify(self._secret)
+        except Refusal:
+            raise Ended(FORBIDDEN, "Forbidden") from None
+        await self._send({"type": "connection_ack"})
+
+    @property
+    def _resources(self) -> Any:
+        return self._socket.app.state.resources
+
+    async def _message(self) -> dict[str, Any]:
+        received = await self._socket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1000))
+        text = received.get("text")
+        if text is None:
+            raise Ended(BAD, "Messages are text")
+        if len(text) > self._settings.max_body:
+            raise Ended(BAD, "This message is too large")
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise Ended(BAD, "Messages are JSON") from None
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            raise Ended(BAD, "Messages have a type")
+        return message
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "subscribe":
+            await self._subscribe(message)
+        elif kind == "complete":
+            task = self._running.pop(_id_of(message), None)
+            if task is not None:
+                task.cancel()
+        elif kind == "ping":
+            await self._send({"type": "pong"})
+        elif kind == "connection_init":
+            raise Ended(TWICE, "Too many initialisation requests")
+        elif kind != "pong":
+            raise Ended(BAD, "Unknown message type")
+
+    async def _subscribe(self, message: dict[str, Any]) -> None:
+        name, asked = _id_of(message), _asked(message.get("payload"))
+        if name in self._running:
+            raise Ended(TAKEN, f"Subscriber for {name} already exists")
+        if len(self._running) >= self._settings.max_subscriptions:
+            await self._refuse(name, "too_many_subscriptions", "This connection holds as many as it may.")
+            return
+        looked = self._limits.look(*asked)
+        if looked.errors:
+            await self._send({"id": name, "type": "error", "payload": formatted(looked.errors, None)})
+            return
+        self._running[name] = asyncio.create_task(self._run(name, asked, looked), name=f"operation {name}")
+
+    async def _run(self, name: str, asked: tuple[str, dict[str, Any] | None, str | None], looked: Looked) -> None:
+        try:
+            await self._results(name, asked, looked)
+        except Ended as end:
+            await self._close(end)
+        except (WebSocketDisconnect, RuntimeError):
+            return
+        except Exception as error:  # noqa: BLE001  (one operation must not end the others)
+            refusal = refusal_of(error)
+            await self._refuse(name, refusal.code, refusal.detail)
+        finally:
+            if self._running.get(name) is asyncio.current_task():
+                del self._running[name]
+
+    async def _results(
+        self, name: str, asked: tuple[str, dict[str, Any] | None, str | None], looked: Looked
+    ) -> None:
+        text, variables, operation = asked
+        context = await self._context()
+        context.prepared = looked.prepared
+        cost = {"cost": {"requested": looked.cost, "limit": self._limits.most}}
+        results: AsyncGenerator[Any, None] = await self._schema.stream(
+            text, variable_values=variables, context_value=context, operation_name=operation
+        )
+        async with contextlib.aclosing(results):
+            async for result in results:
+                payload: dict[str, Any] = {"data": result.data, "extensions": cost}
+                if result.errors:
+                    payload["errors"] = formatted(result.errors, context.request_id)
+                if result.data is None and looked.kind is not OperationType.SUBSCRIPTION:
+                    payload.setdefault("errors", [])
+                await self._send({"id": name, "type": "next", "payload": payload})
+        await self._send({"id": name, "type": "complete"})
+
+    async def _context(self) -> Context:
+        assert self._secret is not None
+        actor = await self._resources.identify(self._secret)
+        hub = getattr(self._socket.app.state, "hub", None)
+        return Context(self._resources, actor, hub=hub, secret=self._secret)
+
+    async def _refuse(self, name: str, code: str, message: str) -> None:
+        payload = [{"message": message, "extensions": {"code": code}}]
+        await self._send({"id": name, "type": "error", "payload": payload})
+
+    async def _ping(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                await asyncio.sleep(PING_EVERY)
+                await self._send({"type": "ping"})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._socket.send_text(orjson.dumps(message).decode())
+
+    async def _close(self, end: Ended) -> None:
+        if self._socket.application_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await self._socket.close(end.code, end.reason)
+
+
+def _secret_in(websocket: WebSocket, payload: Any) -> str | None:
+    """The token in the first message, or in the handshake's header."""
+    given = websocket.headers.get("authorization")
+    if isinstance(payload, dict):
+        named = {str(key).lower(): value for key, value in payload.items()}
+        given = named.get("authorization", given)
+    if not isinstance(given, str):
+        return None
+    scheme, _, secret = given.partition(" ")
+    secret = secret.strip()
+    return secret if scheme.lower() == "bearer" and 0 < len(secret) <= 200 else None
+
+
+def _id_of(message: dict[str, Any]) -> str:
+    name = message.get("id")
+    if not isinstance(name, str) or not 0 < len(name) <= 200:
+        raise Ended(BAD, "This message has no id")
+    return name
+
+
+def _asked(payload: Any) -> tuple[str, dict[str, Any] | None, str | None]:
+    """The document, its variables, and which operation; of the right kinds, else the connection ends."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+        raise Ended(BAD, "Payload needs a query")
+    variables, operation = payload.get("variables"), payload.get("operationName")
+    if not isinstance(variables, dict | None) or not isinstance(operation, str | None):
+        raise Ended(BAD, "Payload has variables or a name of the wrong kind")
+    return payload["query"], variables, operation

@@ -1,0 +1,104 @@
+"""What happens to a ticket, or in a queue, as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import strawberry
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from schema.context import Context, Info
+from schema.hub import Happening, Heard
+from schema.tickets import Ticket, TicketEvent, queue_by_key
+from service.core.errors import NotFound, Refusal, Unavailable
+from service.core.faults import refusal_for
+from service.core.paging import cursor_of
+from service.tickets.queries import ticket_rights, ticket_view, timeline
+
+WHO_ASKS_EVERY = 30.0
+log = structlog.get_logger()
+
+
+@strawberry.type(description="Something happened to a ticket that you see.")
+class TicketChange:
+    ticket: Ticket
+    event: TicketEvent
+    missed: bool = strawberry.field(
+        description="You read too slowly, or the desk was down: some events before this one were left out. "
+        "The timeline has them."
+    )
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription(description="What happens to one ticket.")
+    async def ticket_changed(self, info: Info, number: int) -> AsyncGenerator[TicketChange, None]:
+        context = info.context
+        async with context.read() as read:
+            await ticket_rights(read, number)
+        async for change in _changes(context, _hub(context).subscribed(ticket=number), ends_unseen=True):
+            yield change
+
+    @strawberry.subscription(description="What happens in a queue, to the tickets in it that you see.")
+    async def queue_changed(self, info: Info, key: str) -> AsyncGenerator[TicketChange, None]:
+        context = info.context
+        queue = await queue_by_key(context, key)
+        async for change in _changes(context, _hub(context).subscribed(queue=queue.id), ends_unseen=False):
+            yield change
+
+
+def _hub(context: Context) -> Any:
+    if context.hub is None:
+        raise Unavailable("This process has no subscriptions.")
+    return context.hub
+
+
+async def _changes(
+    context: Context, subscribed: AbstractAsyncContextManager[Heard], *, ends_unseen: bool
+) -> AsyncGenerator[TicketChange, None]:
+    """Each happening as the actor of that moment sees it; a revoked token ends it.
+
+    With `ends_unseen` a ticket that is out of the actor's sight ends it too.
+    """
+    async with subscribed as heard:
+        while True:
+            happening = await heard.next(WHO_ASKS_EVERY)
+            try:
+                await context.identify_again()
+                change = await _seen(context, happening, heard) if happening is not None else None
+            except NotFound:
+                if ends_unseen:
+                    raise
+                continue
+            except (SQLAlchemyError, OSError) as error:
+                await _sit_out(error, heard)
+                continue
+            if change is not None:
+                context.forget()
+                yield change
+
+
+async def _seen(context: Context, happening: Happening, heard: Heard) -> TicketChange | None:
+    """The ticket and the event; None for an event that is not for the actor's eyes."""
+    if context.hub is None:
+        return None
+    async with context.hub.delivering, context.read() as read:
+        just_before = cursor_of(happening.event - 1)
+        events = (await timeline(read, happening.ticket, limit=1, cursor=just_before)).rows
+        if not events or events[0].id != happening.event:
+            return None
+        ticket: Any = await ticket_view(read, happening.ticket)
+    return TicketChange(ticket=ticket, event=events[0], missed=heard.was_missed())
+
+
+async def _sit_out(error: Exception, heard: Heard) -> None:
+    """The database is away: the event is lost for this subscriber, who is told so with the next one."""
+    refusal: Refusal = refusal_for(error)
+    if not isinstance(refusal, Unavailable):
+        raise refusal from error
+    heard.missed = True
+    await asyncio.sleep(1)

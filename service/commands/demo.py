@@ -1,0 +1,84 @@
+"""`firstbell demo`: a district to try things on, with tokens and commands that work when pasted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import typer
+from rich.markup import escape
+
+from service.commands import base
+from service.core.migrating import migrate
+from service.core.settings import settings
+from service.demo.fill import ensure_filled, fresh_tokens
+
+ANY_HOST = ("0.0.0.0", "::", "")  # noqa: S104
+
+
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="The tokens as JSON, for machines.")] = False,
+    host: Annotated[str | None, typer.Option(help="Address in the commands that are shown.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port in those commands.")] = None,
+) -> None:
+    """Fill an empty desk with the demo district, and make fresh tokens for it."""
+    with base.sentences(), base.database() as url:
+        migrate(url)
+        filled, secrets = _filled(url)
+        address = _address(host or settings().host, port or settings().port)
+        if as_json:
+            answer = {"filled": filled, "address": address, "tokens": secrets}
+            print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        else:
+            _show(address, secrets, filled)
+            base.out.print("Nothing listens yet: run [bold]firstbell up[/bold] first, then paste.")
+
+
+def ensure_demo(url: str, host: str, port: int) -> None:
+    """Fill the desk if it is empty, and say how to try it."""
+    filled, secrets = _filled(url)
+    _show(_address(host, port), secrets, filled)
+
+
+def _filled(url: str) -> tuple[bool, dict[str, str]]:
+    async def go() -> tuple[bool, dict[str, str]]:
+        async with base.resources(url) as resources:
+            filled = await ensure_filled(resources)
+            tokens = await fresh_tokens(resources)
+        return filled, {role: token.secret for role, token in tokens.items()}
+
+    return base.run(go())
+
+
+def _address(host: str, port: int) -> str:
+    """Where a command on this machine reaches the desk."""
+    here = "127.0.0.1" if host in ANY_HOST else host
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+
+
+def _show(address: str, secrets: dict[str, str], filled: bool) -> None:
+    show = base.out.print
+    show(f"\n[bold]Firstbell[/bold] answers at [cyan]{address}[/cyan]", end="")
+    show(" with a new demo district." if filled else " with the demo district it had already.")
+    show("Tokens, shown this once (they last thirty days; `firstbell demo` makes new ones):\n")
+    for role, secret in secrets.items():
+        show(f"  {role:<12} [green]{secret}[/green]")
+    for about, command in commands(address, secrets).items():
+        show(f"\n[dim]# {about}[/dim]\n{escape(command)}")
+    show("")
+
+
+def commands(address: str, secrets: dict[str, str]) -> dict[str, str]:
+    """Three commands that work when pasted, by what they do."""
+    bearer = {role: f"-H 'Authorization: Bearer {secret}'" for role, secret in secrets.items()}
+    ticket = '{"subject": "Projector shows no picture", "place_id": "0101-A-102", "category": "av.projector"}'
+    query = '{"query": "{ tickets(first: 3) { nodes { number subject status priority nextDueAt } } }"}'
+    json = "-H 'Content-Type: application/json'"
+    return {
+        "A teacher files a ticket.": f"curl -s {address}/api/v1/tickets {bearer['teacher']} \\\n"
+        f"  {json} -d '{ticket}'",
+        "A technician sees what is due next.": f"curl -s '{address}/api/v1/tickets?sort=next_due&limit=3' "
+        f"\\\n  {bearer['technician']}",
+        "An integration asks by GraphQL.": f"curl -s {address}/graphql {bearer['integration']} \\\n"
+        f"  {json} -d '{query}'",
+    }

@@ -1,0 +1,54 @@
+"""No secret reaches a log line."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from service.core import logs
+from service.people.identity import new_secret
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Authorization: Bearer abc.def", "Authorization: Bearer …"),
+        ("postgresql://desk:hunter2@db/firstbell", "postgresql://desk:…@db/firstbell"),
+        ("password=hunter2 next", "password=… next"),
+        ("secret: hunter2", "secret: …"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_secrets_in_text_are_blotted_out(text: str, masked: str) -> None:
+    assert logs.masked(text) == masked
+
+
+def test_a_token_is_never_in_a_log_line() -> None:
+    secret = new_secret()
+    assert secret not in logs.masked(f"seen {secret} here")
+
+
+def test_every_logger_goes_through_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    monkeypatch.setattr("sys.stderr", stream)
+    secret = new_secret()
+    try:
+        logs.configure("info", "json")
+        structlog.get_logger().info("tried", token=secret, note=f"Bearer {secret}")
+        logging.getLogger("somebody.else").warning("connect to postgresql://a:%s@b/c", "hunter2")
+        try:
+            raise ValueError(f"bad token {secret}")
+        except ValueError:
+            structlog.get_logger().error("fault", exc_info=True)
+    finally:
+        logging.getLogger().handlers[:] = before
+        structlog.reset_defaults()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert len(lines) == 3
+    assert secret not in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
