@@ -30,6 +30,7 @@ def graphql_door(settings: Settings) -> APIRouter:
     limits = Limits(schema.core, settings)
 
     async def answer(request: Request) -> Response:
+        request.scope["route"] = route
         return await _answer(request, limits)
 
     async def listen(websocket: WebSocket) -> None:
@@ -39,8 +40,9 @@ def graphql_door(settings: Settings) -> APIRouter:
             return
         await Connection(websocket, schema, limits, settings).serve()
 
+    route = Route(PATH, answer, methods=["POST"], name="graphql", include_in_schema=False)
     router = APIRouter()
-    router.routes.append(Route(PATH, answer, methods=["POST"], name="graphql", include_in_schema=False))
+    router.routes.append(route)
     router.routes.append(WebSocketRoute(PATH, listen, name="graphql subscriptions"))
     return router
 

@@ -351,7 +351,7 @@ class _Prices:
         name = next((each for each in ("first", "ids") if each in definition.args), None)
         if name is None:
             return None
-        given = next((each.value for each in node.arguments if each.name.value == name), None)
+        given = next((each.value for each in node.arguments or () if each.name.value == name), None)
         if isinstance(given, VariableNode):
             return Size(given.name.value, self._defaults.get(given.name.value, USUAL_PAGE))
         return Size(None, _length(given))

@@ -83,9 +83,9 @@ class Announcer:
 
     async def _send(self, batch: list[dict[str, Any]]) -> None:
         payloads = _packed(batch)
-        statement = text(f"SELECT pg_notify('{CHANNEL}', p) FROM unnest(CAST(:payloads AS text[])) AS p").bindparams(
-            bindparam("payloads", payloads)
-        )
+        statement = text(
+            f"SELECT pg_notify('{CHANNEL}', p) FROM unnest(CAST(:payloads AS text[])) AS p"
+        ).bindparams(bindparam("payloads", payloads))
         async with self._engine.connect() as connection:
             await connection.execute(statement)
 

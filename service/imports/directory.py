@@ -60,7 +60,9 @@ class Directory:
                 wanted["categories"].add(traits.category or "")
                 wanted["schools"].add(traits.school or "")
         there: dict[str, Mapping[str, Any]] = {
-            "queues": self.queues, "categories": self.categories, "schools": self.schools
+            "queues": self.queues,
+            "categories": self.categories,
+            "schools": self.schools,
         }
         return {kind: names - there[kind].keys() - {""} for kind, names in wanted.items()}
 
@@ -119,8 +121,10 @@ async def create_unknown(work: Work, directory: Directory, tickets: Iterable[Fol
     tickets = list(tickets)
     unknown = directory.unknown(tickets)
     none = directory.mapping.queue.none
-    if none is not None and directory.fallback is None and any(
-        turn.traits.queue is None for ticket in tickets for turn in ticket.turns
+    if (
+        none is not None
+        and directory.fallback is None
+        and any(turn.traits.queue is None for ticket in tickets for turn in ticket.turns)
     ):
         directory.fallback = await _create_queue(work, directory, none.key, none.name)
     for name in sorted(unknown["queues"]):
@@ -154,7 +158,10 @@ def slug(name: str, joint: str) -> str:
     """A key that reads like the name: small ASCII letters and digits; a digest where none are left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z0-9]+", plain)
-    return joint.join(words)[:LONGEST_KEY].strip(joint) or hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
+    return (
+        joint.join(words)[:LONGEST_KEY].strip(joint)
+        or hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
+    )
 
 
 def _free(directory: Directory, kind: str, key: str, joint: str) -> str:
@@ -170,11 +177,16 @@ def _free(directory: Directory, kind: str, key: str, joint: str) -> str:
 async def find_persons(work: Work, directory: Directory, tickets: Iterable[Folded]) -> None:
     """Look up the persons that the tickets name and the directory has not been asked for."""
     tickets = list(tickets)
-    for part, attribute in ((directory.mapping.requester, "requester"), (directory.mapping.assignee, "assignee")):
+    for part, attribute in (
+        (directory.mapping.requester, "requester"),
+        (directory.mapping.assignee, "assignee"),
+    ):
         if part is None:
             continue
         names = {getattr(ticket, attribute) for ticket in tickets} - {None}
-        await _find(work, directory, part, {name for name in names if (part.match, name) not in directory.persons})
+        await _find(
+            work, directory, part, {name for name in names if (part.match, name) not in directory.persons}
+        )
 
 
 async def _find(work: Work, directory: Directory, part: PersonColumn, names: set[str]) -> None:

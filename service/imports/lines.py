@@ -46,7 +46,7 @@ class Line(NamedTuple):
     closed_at: int | None
 
 
-class Unfit(ValueError):  # noqa: N818
+class Unfit(ValueError):
     """A line that means nothing; the message is the reason, as the rejects file tells it."""
 
 
@@ -183,9 +183,7 @@ def _optional(part: Values | None, name: str, text: Callable[[str | None], Read]
     return lambda fields: meaning(column(fields))
 
 
-def _named(
-    part: Names | None, name: str, known: frozenset[str], text: Callable[[str | None], Read]
-) -> Read:
+def _named(part: Names | None, name: str, known: frozenset[str], text: Callable[[str | None], Read]) -> Read:
     """A name as the source has it; one that leads nowhere is missing, or refused."""
     if part is None:
         return lambda fields: None

@@ -27,17 +27,60 @@ IMPORTER = "Import"
 STATUS, PRIORITY, IMPACT, URGENCY = Coded(Status), Coded(Priority), Coded(Impact), Coded(Urgency)
 KIND, CHANNEL, TARGET, STATE = Coded(Kind), Coded(Channel), Coded(Target), Coded(TimerState)
 
-TICKET_COLUMNS = (
-    "id kind status priority impact urgency channel confidential version reopens queue_id requester_id "
-    "assignee_id school_id place_id category_id language subject description tags shared_with external_id "
-    "policy_id policy_version calendar_id hold_reason opened_at reported_at updated_at resolved_at closed_at "
-    "next_due_at"
-).split()
-EVENT_COLUMNS = "ticket_id kind at actor_name by_desk public status queue_id detail".split()
-TIMER_COLUMNS = (
-    "ticket_id target n state policy_id policy_version calendar_id calendar_version started_at goal pauses "
-    "due_at stopped_at breached_at reason checks next_check_at"
-).split()
+TICKET_COLUMNS = [
+    "id",
+    "kind",
+    "status",
+    "priority",
+    "impact",
+    "urgency",
+    "channel",
+    "confidential",
+    "version",
+    "reopens",
+    "queue_id",
+    "requester_id",
+    "assignee_id",
+    "school_id",
+    "place_id",
+    "category_id",
+    "language",
+    "subject",
+    "description",
+    "tags",
+    "shared_with",
+    "external_id",
+    "policy_id",
+    "policy_version",
+    "calendar_id",
+    "hold_reason",
+    "opened_at",
+    "reported_at",
+    "updated_at",
+    "resolved_at",
+    "closed_at",
+    "next_due_at",
+]
+EVENT_COLUMNS = ["ticket_id", "kind", "at", "actor_name", "by_desk", "public", "status", "queue_id", "detail"]
+TIMER_COLUMNS = [
+    "ticket_id",
+    "target",
+    "n",
+    "state",
+    "policy_id",
+    "policy_version",
+    "calendar_id",
+    "calendar_version",
+    "started_at",
+    "goal",
+    "pauses",
+    "due_at",
+    "stopped_at",
+    "breached_at",
+    "reason",
+    "checks",
+    "next_check_at",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +301,7 @@ def _cycles(loader: Loader, ticket: Folded) -> list[tuple[Cycle, Measure]]:
     return cycles_of(ticket, cover_of, for_requester=for_requester)
 
 
-def _ticket_row(
-    loader: Loader, ticket: Folded, number: int, next_due_at: datetime | None
-) -> dict[str, Any]:
+def _ticket_row(loader: Loader, ticket: Folded, number: int, next_due_at: datetime | None) -> dict[str, Any]:
     directory = loader.directory
     mapping = directory.mapping
     covered, _ = loader.measures[_measure_key(loader, ticket, ticket.turns[-1].traits)]

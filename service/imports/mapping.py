@@ -24,7 +24,7 @@ NAME = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 WIDEST = 1_000
 
 
-class BadMapping(ValueError):  # noqa: N818
+class BadMapping(ValueError):
     """The mapping cannot be used; each line of the message names a key and says what is wrong."""
 
 
@@ -253,7 +253,9 @@ def mapping_from_yaml(text: str) -> EventMapping:
     except yaml.YAMLError as wrong:
         raise BadMapping(f"The mapping is not YAML: {_first_line(wrong)}") from None
     if not isinstance(content, Mapping):
-        raise BadMapping("The mapping is a YAML object with name, zone, dates, event, ticket, status and more.")
+        raise BadMapping(
+            "The mapping is a YAML object with name, zone, dates, event, ticket, status and more."
+        )
     try:
         return EventMapping.model_validate(content)
     except ValidationError as wrong:

@@ -27,7 +27,7 @@ MAGIC_GZIP, MAGIC_XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 BROKEN = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
-class Unreadable(ValueError):  # noqa: N818
+class Unreadable(ValueError):
     """The file as a whole cannot be read; the message says why."""
 
 

@@ -7,11 +7,12 @@ six places. Percentiles interpolate linearly between the two nearest values, as 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from fractions import Fraction
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from service.sla.calendar import Calendar, Span, instant, micros
@@ -20,8 +21,6 @@ HOUR_US: Final = 3_600_000_000
 QUARTER_US: Final = 900_000_000
 PLACES: Final = 6
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-P90: Final = Fraction(9, 10)
-MEDIAN: Final = Fraction(1, 2)
 
 CLOCKS: Final = ("calendar", "working")
 HOLDS: Final = ("with_hold", "without_hold", "without_on_hold", "without_waiting")
@@ -32,13 +31,10 @@ CLOSED: Final = "closed"
 OPEN: Final = frozenset({"new", "in_progress", "waiting_on_requester", "on_hold"})
 FINISHED: Final = frozenset({RESOLVED, CLOSED})
 
-
-class Event(NamedTuple):
-    """An event that says something of the status or the queue, in the order of the audit log."""
-
-    at: int
-    status: str | None
-    queue: int | None
+Event = tuple[int, str | None, int | None]
+"""An instant with the status and the queue that an event says, None where it says nothing of them."""
+Clock = Callable[[int], int]
+"""How much time has run by an instant, from some beginning: only differences mean something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ def history(opened_at: int, events: Iterable[Event]) -> History:
     )
 
 
-def spent(clock: Callable[[int], int], since: int, until: int, pauses: Sequence[Span] = ()) -> int:
+def spent(clock: Clock, since: int, until: int, pauses: Sequence[Span] = ()) -> int:
     """What `clock` counts from `since` to `until`, less what it counts in the pauses; backwards is 0.
 
     A pause counts once, and only inside the interval.
@@ -128,37 +124,34 @@ def calendar_clock(at: int) -> int:
     return at
 
 
-def working_clock(calendar: Calendar, since: int, until: int) -> Callable[[int], int]:
+def working_clock(calendar: Calendar, since: int, until: int) -> Clock:
     """A clock that counts the open time of a calendar; good from `since` to `until`."""
     return calendar.spans(since, until).open_before
 
 
-def percentile(ordered: Sequence[int], share: Fraction) -> Fraction:
-    """The value below which `share` of the sorted values lie, interpolated linearly."""
-    place = (len(ordered) - 1) * share
-    low = place.numerator // place.denominator
+def percentile(ordered: Sequence[int], tenths: int) -> int:
+    """Ten times the value below which `tenths` tenths of the sorted values lie, interpolated linearly."""
+    low, rest = divmod((len(ordered) - 1) * tenths, 10)
     below = ordered[low]
-    rest = place - low
-    return below + (ordered[low + 1] - below) * rest if rest else Fraction(below)
+    return 10 * below + (ordered[low + 1] - below) * rest if rest else 10 * below
 
 
-def hours(us: Fraction | int) -> float:
-    """Microseconds as hours, rounded to six places."""
-    exact = Fraction(us)
-    return round(exact.numerator / (exact.denominator * HOUR_US), PLACES)
+def hours(us: int, parts: int = 1) -> float:
+    """`us / parts` microseconds as hours, rounded to six places; the division is exact until then."""
+    return round(us / (parts * HOUR_US), PLACES)
 
 
-def summary(amounts: list[int]) -> dict[str, int | float | None]:
-    """Count, mean, median and 90th percentile, in hours; None where there is nothing to count."""
-    n = len(amounts)
+def summary(amounts: Iterable[int | None]) -> dict[str, int | float | None]:
+    """Count, mean, median and 90th percentile in hours of the amounts that are there; None where none is."""
+    ordered = sorted(amount for amount in amounts if amount is not None)
+    n = len(ordered)
     if not n:
         return {"n": 0, "mean_h": None, "median_h": None, "p90_h": None}
-    ordered = sorted(amounts)
     return {
         "n": n,
-        "mean_h": hours(Fraction(sum(ordered), n)),
-        "median_h": hours(percentile(ordered, MEDIAN)),
-        "p90_h": hours(percentile(ordered, P90)),
+        "mean_h": hours(sum(ordered), n),
+        "median_h": hours(percentile(ordered, 5), 10),
+        "p90_h": hours(percentile(ordered, 9), 10),
     }
 
 
@@ -220,78 +213,85 @@ def open_at(history: History, begins: Sequence[int]) -> list[int]:
     return found
 
 
-@dataclass
-class Tally:
-    """What many tickets make together."""
+AMOUNTS: Final = tuple((name, clock, hold) for clock in CLOCKS for name in TIMES for hold in HOLDS)
+"""What the amounts of a ticket are, in their order."""
 
-    tickets: int = 0
-    opened: dict[str, int] = field(default_factory=dict)
-    resolved: dict[str, int] = field(default_factory=dict)
-    closed: dict[str, int] = field(default_factory=dict)
-    reopens: dict[str, int] = field(default_factory=dict)
-    moves: dict[str, int] = field(default_factory=dict)
-    reopened: int = 0
-    reassigned: int = 0
-    amounts: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
-    responses: dict[str, list[int]] = field(default_factory=dict)
-    unanswered: int = 0
-    sla: dict[str, list[int]] = field(default_factory=dict)
-    backlog: dict[int, int] = field(default_factory=dict)
 
-    def add(self, ticket: History, months: Months, amounts: Iterable[tuple[tuple[str, str, str], int]]) -> None:
-        """Count a ticket, with its amounts of time by measure, clock and treatment of holds."""
-        self.tickets += 1
-        _count(self.opened, months.month(ticket.opened_at))
-        if ticket.last_resolved_at is not None:
-            _count(self.resolved, months.month(ticket.last_resolved_at))
-        if ticket.last_closed_at is not None:
-            _count(self.closed, months.month(ticket.last_closed_at))
-        self.reopened += bool(ticket.reopened_at)
-        self.reassigned += bool(ticket.moved_at)
-        for at in ticket.reopened_at:
-            _count(self.reopens, months.month(at))
-        for at in ticket.moved_at:
-            _count(self.moves, months.month(at))
-        for name, amount in amounts:
-            self.amounts.setdefault(name, []).append(amount)
+@dataclass(slots=True)
+class Counted:
+    """A ticket as it counts: the months of what happened, and amounts of time where AMOUNTS has a name.
 
-    def judge(self, target: str, *, met: bool, breached: bool, running: bool) -> None:
-        """Count what became of one target of a ticket."""
-        counts = self.sla.setdefault(target, [0, 0, 0])
-        counts[0] += met and not breached
-        counts[1] += breached
-        counts[2] += breached and running
+    `responses` are the amounts to the first response by clock. `targets` holds (target, met, breached, runs).
+    """
 
-    def figures(self, begins: Sequence[str], *, working: bool, targets: Sequence[str]) -> dict[str, Any]:
-        """The figures, in a fixed order. Working time is None where there is no calendar to count it on."""
-        return {
-            "tickets": self.tickets,
-            "opened": _by_month(self.opened),
-            "resolved": _by_month(self.resolved),
-            "closed": _by_month(self.closed),
-            **{name: self._times(name, working=working) for name in TIMES},
-            "first_response": self._responses(working=working),
-            "sla": {target: attainment(*self.sla.get(target, (0, 0, 0))) for target in targets},
-            "reopened": {"tickets": self.reopened, "reopens": sum(self.reopens.values())}
-            | {"by_month": dict(sorted(self.reopens.items()))},
-            "reassigned": {"tickets": self.reassigned, "moves": sum(self.moves.values())}
-            | {"by_month": dict(sorted(self.moves.items()))},
-            "backlog": {day: self.backlog.get(place, 0) for place, day in enumerate(begins)},
+    opened: str
+    resolved: str | None
+    closed: str | None
+    reopens: tuple[str, ...]
+    moves: tuple[str, ...]
+    amounts: tuple[int | None, ...]
+    responses: tuple[int | None, ...] = ()
+    is_unanswered: bool = False
+    targets: list[tuple[str, bool, bool, bool]] = field(default_factory=list)
+
+
+def counted(ticket: History, months: Months, clocks: Sequence[Clock]) -> Counted:
+    """The ticket as it counts, on the calendar clock and, where there is one, a working clock."""
+    ends = (ticket.first_resolved_at, ticket.last_resolved_at, ticket.last_closed_at)
+    return Counted(
+        opened=months.month(ticket.opened_at),
+        resolved=None if ends[1] is None else months.month(ends[1]),
+        closed=None if ends[2] is None else months.month(ends[2]),
+        reopens=tuple(map(months.month, ticket.reopened_at)),
+        moves=tuple(map(months.month, ticket.moved_at)),
+        amounts=tuple(chain.from_iterable(_amounts(ticket, ends, clock) for clock in clocks)),
+    )
+
+
+def _amounts(ticket: History, ends: Sequence[int | None], clock: Clock) -> Iterable[int | None]:
+    """For each end, four amounts in the order of HOLDS."""
+    found: dict[int | None, tuple[int | None, ...]] = {None: (None, None, None, None)}
+    opened_at, on_hold, waiting = ticket.opened_at, ticket.on_hold, ticket.waiting
+    for end in ends:
+        if end not in found:
+            whole = spent(clock, opened_at, end)
+            less_hold = spent(clock, opened_at, end, on_hold) if on_hold else whole
+            less_waiting = spent(clock, opened_at, end, waiting) if waiting else whole
+            less_both = spent(clock, opened_at, end, on_hold + waiting) if on_hold and waiting else 0
+            neither = less_both if on_hold and waiting else less_hold if on_hold else less_waiting
+            found[end] = (whole, neither, less_hold, less_waiting)
+    return chain.from_iterable(found[end] for end in ends)
+
+
+def figures(
+    tickets: Sequence[Counted], backlog: Sequence[tuple[str, int]], targets: Sequence[str], *, working: bool
+) -> dict[str, Any]:
+    """The figures of tickets, in a fixed order. Working time is None where there is no calendar for it."""
+    columns = zip(*(ticket.amounts for ticket in tickets), strict=True) if tickets else ((),) * len(AMOUNTS)
+    summaries = {name: summary(column) for name, column in zip(AMOUNTS, columns, strict=False)}
+    clocks = CLOCKS if working else CLOCKS[:1]
+    return {
+        "tickets": len(tickets),
+        "opened": _by_month(ticket.opened for ticket in tickets),
+        "resolved": _by_month(ticket.resolved for ticket in tickets),
+        "closed": _by_month(ticket.closed for ticket in tickets),
+        **{
+            name: {
+                clock: {hold: summaries[name, clock, hold] for hold in HOLDS} if clock in clocks else None
+                for clock in CLOCKS
+            }
+            for name in TIMES
+        },
+        "first_response": {
+            clock: summary(t.responses[place] for t in tickets if t.responses) if clock in clocks else None
+            for place, clock in enumerate(CLOCKS)
         }
-
-    def _times(self, name: str, *, working: bool) -> dict[str, Any]:
-        return {
-            clock: {hold: summary(self.amounts.get((name, clock, hold), [])) for hold in HOLDS}
-            if working or clock == "calendar"
-            else None
-            for clock in CLOCKS
-        }
-
-    def _responses(self, *, working: bool) -> dict[str, Any]:
-        return {
-            clock: summary(self.responses.get(clock, [])) if working or clock == "calendar" else None
-            for clock in CLOCKS
-        } | {"unanswered": self.unanswered}
+        | {"unanswered": sum(ticket.is_unanswered for ticket in tickets)},
+        "sla": _attainments(tickets, targets),
+        "reopened": _happenings("reopens", [ticket.reopens for ticket in tickets if ticket.reopens]),
+        "reassigned": _happenings("moves", [ticket.moves for ticket in tickets if ticket.moves]),
+        "backlog": dict(backlog),
+    }
 
 
 def attainment(met: int, breached: int, running: int) -> dict[str, int | float | None]:
@@ -306,34 +306,23 @@ def attainment(met: int, breached: int, running: int) -> dict[str, int | float |
     }
 
 
-def amounts_of(
-    ticket: History, clocks: Sequence[tuple[str, Callable[[int], int]]]
-) -> list[tuple[tuple[str, str, str], int]]:
-    """The ticket's amounts of time by measure, clock and treatment of holds, where it has them."""
-    ends = zip(
-        TIMES, (ticket.first_resolved_at, ticket.last_resolved_at, ticket.last_closed_at), strict=True
-    )
-    pauses: dict[str, tuple[Span, ...]] = {
-        "without_hold": ticket.on_hold + ticket.waiting,
-        "without_on_hold": ticket.on_hold,
-        "without_waiting": ticket.waiting,
-    }
-    found = []
-    for name, end in ends:
-        if end is None:
-            continue
-        for clock_name, clock in clocks:
-            whole = spent(clock, ticket.opened_at, end)
-            found.append(((name, clock_name, "with_hold"), whole))
-            for hold, spans in pauses.items():
-                amount = spent(clock, ticket.opened_at, end, spans) if spans else whole
-                found.append(((name, clock_name, hold), amount))
-    return found
+def _attainments(tickets: Sequence[Counted], targets: Sequence[str]) -> dict[str, Any]:
+    counts = {target: [0, 0, 0] for target in targets}
+    for ticket in tickets:
+        for target, met, breached, runs in ticket.targets:
+            found = counts[target]
+            found[0] += met and not breached
+            found[1] += breached
+            found[2] += breached and runs
+    return {target: attainment(*found) for target, found in counts.items()}
 
 
-def _by_month(counts: dict[str, int]) -> dict[str, Any]:
-    return {"count": sum(counts.values()), "by_month": dict(sorted(counts.items()))}
+def _happenings(name: str, by_ticket: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    months = _by_month(chain.from_iterable(by_ticket))
+    return {"tickets": len(by_ticket), name: months["count"], "by_month": months["by_month"]}
 
 
-def _count(counts: dict[str, int], name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1
+def _by_month(months: Iterable[str | None]) -> dict[str, Any]:
+    counts = Counter(months)
+    counts.pop(None, None)
+    return {"count": counts.total(), "by_month": dict(sorted(counts.items()))}  # type: ignore[arg-type]

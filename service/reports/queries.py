@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, or_, select, text
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array_agg
+from sqlalchemy.types import NullType
 
 from service.core.work import Eyes
-from service.places.models import Place
+from service.places.models import Place, PlaceKind
 from service.sla.models import SlaTimer, TimerState
 from service.tickets.models import Category, Queue, Ticket, TicketEvent
 
@@ -29,7 +30,7 @@ async def ticket_rows(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> 
     queue = func.coalesce(TicketEvent.queue_id, 0)
 
     def listed(value: Any) -> Any:
-        return array_agg(aggregate_order_by(value, TicketEvent.id))
+        return type_coerce(array_agg(aggregate_order_by(value, TicketEvent.id)), NullType)
 
     events = (
         select(
@@ -90,7 +91,7 @@ async def names(eyes: Eyes) -> dict[str, dict[Any, tuple[str, str]]]:
     """The key and the name of every queue, category and school, by what the ticket holds."""
     queues = await eyes.db.execute(select(Queue.id, Queue.key, Queue.name))
     categories = await eyes.db.execute(select(Category.id, Category.name))
-    schools = await eyes.db.execute(select(Place.id, Place.name).where(text("kind = 1")))
+    schools = await eyes.db.execute(select(Place.id, Place.name).where(Place.kind == PlaceKind.SCHOOL))
     return {
         "queue": {row.id: (row.key, row.name) for row in queues},
         "category": {row.id: (row.id, row.name) for row in categories},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -19,13 +20,15 @@ from service.core.work import Eyes
 from service.reports import queries
 from service.reports.definitions import DEFINITIONS
 from service.reports.measures import (
-    CLOCKS,
+    WEEKDAYS,
+    Clock,
+    Counted,
     Event,
     History,
     Months,
-    Tally,
-    amounts_of,
     calendar_clock,
+    counted,
+    figures,
     history,
     open_at,
     spent,
@@ -43,7 +46,10 @@ from service.tickets.priority import Priority
 MOST_CUTS = 3
 STATUS = Coded(Status)
 STATUSES = {STATUS.code(status): status.value for status in Status}
-Clock = Callable[[int], int]
+PLACES = {day: place for place, day in enumerate(WEEKDAYS)}
+TARGETS = [target.value for target in Target]
+Names = Mapping[str, Mapping[Any, tuple[str, str]]]
+Values = tuple[Any, ...]
 
 
 class Cut(StrEnum):
@@ -62,7 +68,9 @@ def _split(value: Any) -> Any:
     if isinstance(value, str):
         value = [value]
     if isinstance(value, list | tuple):
-        return [part.strip() for item in value for part in (item.split(",") if isinstance(item, str) else [item])]
+        return [
+            part.strip() for item in value for part in (item.split(",") if isinstance(item, str) else [item])
+        ]
     return value
 
 
@@ -88,7 +96,9 @@ class ReportQuery(Input):
     by: Annotated[list[Cut], BeforeValidator(_split), AfterValidator(_distinct)] = Field(
         default_factory=list, max_length=MOST_CUTS, description="Up to three cuts; none gives the total only."
     )
-    calendar: Line | None = Field(None, description="Id or name of the calendar that working time is counted on.")
+    calendar: Line | None = Field(
+        None, description="Id or name of the calendar that working time is counted on."
+    )
     zone: Annotated[str, Field(max_length=60), AfterValidator(_zone)] | None = Field(
         None, description="Zone of months and weekdays: else that of `calendar`, else UTC."
     )
@@ -105,11 +115,12 @@ def may_report(actor: Actor) -> bool:
     return actor.is_desk and actor.holds(Scope.REPORTS_READ)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The values of the cuts, as the ticket holds them."""
+@dataclass(slots=True)
+class _Group:
+    """The tickets of one group, and the backlog by the place of the month."""
 
-    values: tuple[Any, ...]
+    tickets: list[Counted] = field(default_factory=list)
+    backlog: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -118,9 +129,9 @@ class _Setting:
 
     months: Months
     zone: str
-    clock_of: Callable[[int | None], Clock | None]
+    clocks_of: Callable[[int | None], list[Clock]]
     calendar: str | None
-    measures_work: bool
+    works: bool
 
 
 async def resolution_report(eyes: Eyes, wanted: ReportQuery) -> dict[str, Any]:
@@ -128,34 +139,35 @@ async def resolution_report(eyes: Eyes, wanted: ReportQuery) -> dict[str, Any]:
     require(may_report(eyes.actor), "Reports are for the desk, with a token for reports:read.")
     conditions = _conditions(eyes, wanted)
     rows = await queries.ticket_rows(eyes, conditions)
-    since = micros(wanted.opened_since) if wanted.opened_since else None
+    targets = await _targets(eyes, conditions)
     tickets = [_history(row) for row in rows]
     setting = await _setting(eyes, wanted, rows, tickets)
-    total, groups = Tally(), dict[tuple[Any, ...], Tally]()
-    found: dict[int, tuple[Tally, ...]] = {}
-    cuts = [_cut(cut, setting.months) for cut in wanted.by]
-    begins = _begins(eyes, since, tickets, setting.months)
+    begins = _begins(eyes, wanted, tickets, setting.months)
     instants = [at for _, at in begins]
+    since = micros(wanted.opened_since) if wanted.opened_since else None
+    cuts = [_cut(cut, setting.months) for cut in wanted.by]
+    total, groups = _Group(), dict[Values, _Group]()
     for row, ticket in zip(rows, tickets, strict=True):
-        counted = since is None or ticket.opened_at >= since
         values = tuple(cut(row) for cut in cuts)
-        if not counted and values not in groups and _is_dated(wanted):
-            continue
-        tallies = (total, groups.setdefault(values, Tally())) if cuts else (total,)
-        if counted:
-            found[row.id] = tallies
-            _add(row, ticket, tallies, setting)
+        counts = since is None or ticket.opened_at >= since
+        there = (total, groups.setdefault(values, _Group())) if cuts else (total,)
+        if counts:
+            one = _counted(row, ticket, setting, targets.get(row.id, []))
+            for group in there:
+                group.tickets.append(one)
         for place in open_at(ticket, instants):
-            for tally in tallies:
-                tally.backlog[place] = tally.backlog.get(place, 0) + 1
-    for judged in await queries.target_rows(eyes, conditions):
-        for tally in found.get(judged.ticket_id, ()):
-            tally.judge(judged.target.value, met=judged.met, breached=judged.breached, running=judged.running)
+            for group in there:
+                group.backlog[place] += 1
     return await _answer(eyes, wanted, setting, total, groups, [day for day, _ in begins])
 
 
-def _is_dated(wanted: ReportQuery) -> bool:
-    return Cut.MONTH in wanted.by
+async def _targets(
+    eyes: Eyes, conditions: Sequence[ColumnElement[bool]]
+) -> dict[int, list[tuple[str, bool, bool, bool]]]:
+    found: dict[int, list[tuple[str, bool, bool, bool]]] = {}
+    for row in await queries.target_rows(eyes, conditions):
+        found.setdefault(row.ticket_id, []).append((row.target.value, row.met, row.breached, row.running))
+    return found
 
 
 def _conditions(eyes: Eyes, wanted: ReportQuery) -> list[ColumnElement[bool]]:
@@ -178,10 +190,10 @@ def _conditions(eyes: Eyes, wanted: ReportQuery) -> list[ColumnElement[bool]]:
 
 
 def _history(row: Any) -> History:
-    times = row.times or ()
-    events = (
-        Event(at, STATUSES.get(status), queue or None)
-        for at, status, queue in zip(times, row.statuses or (), row.queues or (), strict=True)
+    if row.times is None:
+        return history(row.opened_at, ())
+    events: Iterable[Event] = zip(
+        row.times, map(STATUSES.get, row.statuses), [queue or None for queue in row.queues], strict=True
     )
     return history(row.opened_at, events)
 
@@ -192,22 +204,30 @@ async def _setting(
     asked = await _calendar(eyes, wanted.calendar) if wanted.calendar is not None else None
     first = asked or await timers.calendar_of_place(eyes, None)
     ids = {first} if asked else {first, *(row.calendar_id for row in rows)}
-    since = min((min(t.opened_at, row.reported_at) for t, row in zip(tickets, rows, strict=True)), default=0)
-    until = max((max(t.last_at, row.first_response_at or 0) for t, row in zip(tickets, rows, strict=True)), default=0)
-    clocks: dict[int | None, Clock] = {}
-    name = zone = None
-    for calendar_id in sorted(ids - {None}):
+    since, until = _reach(rows, tickets)
+    clocks: dict[int | None, list[Clock]] = {None: [calendar_clock]}
+    name, zone = None, "UTC"
+    for calendar_id in ids - {None}:
         kept = await timers.calendar(eyes, calendar_id)
-        clocks[calendar_id] = working_clock(kept.calendar, since, until)
+        clocks[calendar_id] = [calendar_clock, working_clock(kept.calendar, since, until)]
         if calendar_id == asked:
             name, zone = kept.calendar.name, kept.calendar.zone
-    fallback = clocks.get(first)
+    fallback = clocks[first]
 
-    def clock_of(calendar_id: int | None) -> Clock | None:
-        return fallback if asked else clocks.get(calendar_id, fallback)
+    def clocks_of(calendar_id: int | None) -> list[Clock]:
+        return fallback if asked or calendar_id is None else clocks[calendar_id]
 
-    zone = wanted.zone or zone or "UTC"
-    return _Setting(Months(zone), zone, clock_of, name, bool(clocks))
+    zone = wanted.zone or zone
+    return _Setting(Months(zone), zone, clocks_of, name, works=len(clocks) > 1)
+
+
+def _reach(rows: Sequence[Any], tickets: Sequence[History]) -> tuple[int, int]:
+    """The earliest and the latest instant that any clock is asked about."""
+    instants = [row.reported_at for row in rows]
+    instants += [row.first_response_at for row in rows if row.first_response_at is not None]
+    instants += [ticket.opened_at for ticket in tickets]
+    instants += [ticket.last_at for ticket in tickets]
+    return min(instants, default=0), max(instants, default=0)
 
 
 async def _calendar(eyes: Eyes, named: str) -> int:
@@ -235,87 +255,79 @@ def _cut(cut: Cut, months: Months) -> Callable[[Any], Any]:
 
 
 def _begins(
-    eyes: Eyes, since: int | None, tickets: Sequence[History], months: Months
+    eyes: Eyes, wanted: ReportQuery, tickets: Sequence[History], months: Months
 ) -> list[tuple[str, int]]:
-    """The ends of months at which the backlog is counted: from the first opening to the last event."""
+    """The firsts of months at which the backlog is counted, none of them ahead of now.
+
+    From the first opening, or from `opened_since` if that is later, to the one after the last event; to now
+    while a ticket is open.
+    """
     if not tickets:
         return []
     now = micros(eyes.now)
     first = min(ticket.opened_at for ticket in tickets)
+    if wanted.opened_since is not None:
+        first = max(first, micros(wanted.opened_since) - 1)
     last = now if any(ticket.is_open for ticket in tickets) else max(ticket.last_at for ticket in tickets)
-    begins = months.begins(max(first, since or first), last)
-    if since is not None:
-        begins = [*((day, at) for day, at in months.begins(since - 1, since - 1) if at == since), *begins]
-    return [(day, at) for day, at in dict(begins).items() if at <= now]
+    return [(day, at) for day, at in months.begins(first, last) if at <= now]
 
 
-def _add(row: Any, ticket: History, tallies: Iterable[Tally], setting: _Setting) -> None:
-    working = setting.clock_of(row.calendar_id)
-    clocks = [("calendar", calendar_clock)] + ([("working", working)] if working else [])
-    amounts = amounts_of(ticket, clocks)
-    for tally in tallies:
-        tally.add(ticket, setting.months, amounts)
-        if not row.for_requester:
-            continue
-        if row.first_response_at is None:
-            tally.unanswered += 1
-            continue
-        for name, clock in clocks:
-            amount = spent(clock, row.reported_at, row.first_response_at)
-            tally.responses.setdefault(name, []).append(amount)
+def _counted(
+    row: Any, ticket: History, setting: _Setting, targets: list[tuple[str, bool, bool, bool]]
+) -> Counted:
+    clocks = setting.clocks_of(row.calendar_id)
+    one = counted(ticket, setting.months, clocks)
+    one.targets = targets
+    if row.for_requester and row.first_response_at is not None:
+        one.responses = tuple(spent(clock, row.reported_at, row.first_response_at) for clock in clocks)
+    one.is_unanswered = row.for_requester and row.first_response_at is None
+    return one
 
 
 async def _answer(
     eyes: Eyes,
     wanted: ReportQuery,
     setting: _Setting,
-    total: Tally,
-    groups: Mapping[tuple[Any, ...], Tally],
-    begins: Sequence[str],
+    total: _Group,
+    groups: Mapping[Values, _Group],
+    days: Sequence[str],
 ) -> dict[str, Any]:
-    known = await queries.names(eyes)
-    targets = [target.value for target in Target]
+    names = await queries.names(eyes)
 
-    def figures(tally: Tally) -> dict[str, Any]:
-        return tally.figures(begins, working=setting.measures_work, targets=targets)
+    def shown(group: _Group) -> dict[str, Any]:
+        backlog = [(day, group.backlog[place]) for place, day in enumerate(days)]
+        return figures(group.tickets, backlog, TARGETS, working=setting.works)
 
-    listed = [
-        _labelled(wanted.by, values, known) | figures(groups[values])
-        for values in sorted(groups, key=lambda values: _order(wanted.by, values, known))
-    ]
-    query = wanted.model_dump(mode="json") | {"zone": setting.zone, "calendar": setting.calendar}
+    kept = [values for values, group in groups.items() if group.tickets]
     return {
-        "query": query,
+        "query": wanted.model_dump(mode="json") | {"zone": setting.zone, "calendar": setting.calendar},
         "generated_at": eyes.now.isoformat(),
         "definitions": DEFINITIONS,
-        "groups": listed,
-        "total": figures(total),
+        "groups": [
+            _labelled(wanted.by, values, names) | shown(groups[values])
+            for values in sorted(kept, key=lambda values: _order(wanted.by, values, names))
+        ],
+        "total": shown(total),
     }
 
 
-def _labelled(
-    by: Sequence[Cut], values: tuple[Any, ...], known: Mapping[str, Mapping[Any, tuple[str, str]]]
-) -> dict[str, Any]:
+def _labelled(by: Sequence[Cut], values: Values, names: Names) -> dict[str, Any]:
     """The group's keys, and the names that people say."""
-    pairs = [
-        (cut.value, *known.get(cut.value, {}).get(value, (value, value)))
+    pairs = {
+        cut.value: names.get(cut.value, {}).get(value, (value, value))
+        for cut, value in zip(by, values, strict=True)
+    }
+    return {
+        "by": {cut: key for cut, (key, _) in pairs.items()},
+        "names": {cut: name for cut, (_, name) in pairs.items()},
+    }
+
+
+def _order(by: Sequence[Cut], values: Values, names: Names) -> list[tuple[bool, Any]]:
+    """Groups by the names of their values, weekdays from Monday, what has none last."""
+    return [
+        (value is None, PLACES[value])
+        if cut is Cut.WEEKDAY
+        else (value is None, names.get(cut.value, {}).get(value, ("", str(value)))[1])
         for cut, value in zip(by, values, strict=True)
     ]
-    return {"by": {cut: key for cut, key, _ in pairs}, "names": {cut: name for cut, _, name in pairs}}
-
-
-def _order(
-    by: Sequence[Cut], values: tuple[Any, ...], known: Mapping[str, Mapping[Any, tuple[str, str]]]
-) -> list[tuple[bool, Any]]:
-    """Groups by the names of their values, weekdays from Monday, what has none last."""
-    place = {day: n for n, day in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
-    order: list[tuple[bool, Any]] = []
-    for cut, value in zip(by, values, strict=True):
-        if cut is Cut.WEEKDAY:
-            order.append((False, place[value]))
-        else:
-            order.append((value is None, known.get(cut.value, {}).get(value, ("", str(value)))[1]))
-    return order
-
-
-_ = CLOCKS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -10,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from service.sla.calendars import EditCalendar
 from service.sla.models import SchoolCalendar
 from service.sla.rest import CalendarOut
-from service.tickets import desk, recalculation
-from service.tickets.models import Category, Queue
-from service.web import Reading, RowId, Working, door, refusals
+from service.tickets import desk, notices, recalculation
+from service.tickets.models import Category, Notice, Queue
+from service.web import Cursor, Limit, Reading, RowId, Working, door, refusals
 
 router = door("", "desk")
 QueueKey = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["network"])]
@@ -101,3 +102,43 @@ async def set_matrix(matrix: desk.MatrixIn, work: Working) -> dict[str, Any]:
 )
 async def edit_calendar(calendar_id: RowId, calendar: EditCalendar, work: Working) -> SchoolCalendar:
     return await recalculation.edit_calendar(work, calendar_id, calendar)
+
+
+class NoticeOut(BaseModel):
+    """What the desk tells you; `detail` lists the tickets that are late or close to it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: datetime
+    text: str
+    detail: dict[str, Any]
+    seen_at: datetime | None
+
+
+class NoticePage(BaseModel):
+    items: list[NoticeOut]
+    next_cursor: str | None
+
+
+@router.get(
+    "/notices",
+    operation_id="listNotices",
+    summary="What the desk tells you: tickets that are late or close to it",
+    response_model=NoticePage,
+    responses=refusals(),
+)
+async def list_notices(read: Reading, limit: Limit = 50, cursor: Cursor = None) -> object:
+    page = await notices.notices_page(read, limit=limit, cursor=cursor)
+    return {"items": page.rows, "next_cursor": page.next_cursor}
+
+
+@router.post(
+    "/notices/{notice_id}/seen",
+    operation_id="seeNotice",
+    summary="Say that you saw one of your notices",
+    response_model=NoticeOut,
+    responses=refusals(404),
+)
+async def see_notice(notice_id: RowId, work: Working) -> Notice:
+    return await notices.see_notice(work, notice_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -10,7 +11,7 @@ from service.core.work import Eyes
 from service.sla import timers
 from service.sla.explain import explanation
 from service.sla.models import SlaTimer
-from service.sla.policy import judged, minutes
+from service.sla.policy import Cycle, judged, minutes
 from service.tickets.queries import ticket_rights
 
 
@@ -26,6 +27,7 @@ async def _explained(eyes: Eyes, row: Any) -> dict[str, Any]:
     calendar = await timers.calendar_edition(eyes, row.calendar_id, row.calendar_version)
     cycle = timers.cycle_of(row)
     judgement = judged(cycle, calendar, eyes.now)
+    again = await _judged_again(eyes, row, cycle)
     return {
         "target": cycle.target,
         "cycle": cycle.n,
@@ -42,4 +44,19 @@ async def _explained(eyes: Eyes, row: Any) -> dict[str, Any]:
         "policy_version": row.policy_version,
         "calendar_version": row.calendar_version,
         "explain": explanation(cycle, calendar, eyes.now),
+        "recalculated": again,
+    }
+
+
+async def _judged_again(eyes: Eyes, row: Any, cycle: Cycle) -> dict[str, Any] | None:
+    """A finished cycle by the calendar as it is now, beside the judgement it got then."""
+    kept = await timers.calendar(eyes, row.calendar_id)
+    if cycle.is_open or cycle.ending == "cancelled" or kept.version == row.calendar_version:
+        return None
+    judgement = judged(replace(cycle, ending=None), kept.calendar, eyes.now)
+    return {
+        "calendar_version": kept.version,
+        "state": judgement.state,
+        "due_at": judgement.due_at,
+        "elapsed_minutes": minutes(judgement.elapsed),
     }

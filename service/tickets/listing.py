@@ -157,7 +157,11 @@ def _branch(best: Select[Any], branch: access.Branch) -> Select[Any]:
     """The best of a branch; with several values the best of each (an index scan each), put together."""
     if len(branch.values) == 1:
         return best.where(branch.column == branch.values[0])
-    values = func.unnest(literal(list(branch.values), ARRAY(branch.column.type))).table_valued("value").render_derived()
+    values = (
+        func.unnest(literal(list(branch.values), ARRAY(branch.column.type)))
+        .table_valued("value")
+        .render_derived()
+    )
     each = best.where(branch.column == values.c.value).correlate(values).subquery().lateral()
     return select(each).select_from(values).join(each, literal_column("true"))
 

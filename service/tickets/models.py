@@ -181,6 +181,24 @@ class TicketEvent(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+class Notice(Base):
+    """One message to one person: what a sweep found that concerns them, kept back until opening hours.
+
+    `detail` is `{"warned": [...], "breached": [...]}`, each `{"number", "target", "due_at"}`.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (Index(None, "person_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("persons.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    send_at: Mapped[datetime]
+    text: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    seen_at: Mapped[datetime | None]
+
+
 class LinkKind(StrEnum):
     RELATES_TO = "relates_to"
     DUPLICATE_OF = "duplicate_of"

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, text
 from service.core.actor import SYSTEM
 from service.core.outbox import announce
 from service.core.work import Resources, Work
+from service.tickets.notices import notify
 
 BATCH = 500
 MOST_BATCHES = 200
@@ -26,17 +27,20 @@ _SWEEP = text(
         FROM due WHERE t.id = due.id
         RETURNING t.ticket_id, t.target, t.n, t.due_at, t.breached_at, t.started_at,
             (SELECT max(c) FROM unnest(t.checks) AS c WHERE c < :now) AS reached_at
+    ), noted AS (
+        INSERT INTO ticket_events (ticket_id, kind, at, actor_name, by_desk, public, detail)
+        SELECT ticket_id,
+            CASE WHEN breached_at IS NULL THEN 'sla.warned' ELSE 'sla.breached' END,
+            coalesce(breached_at, reached_at), 'Firstbell', true, false,
+            jsonb_build_object(
+                'target', (ARRAY['first_response','next_response','update','resolution'])[target],
+                'cycle', n,
+                'due_at', due_at)
+        FROM marked
+        RETURNING id, ticket_id, kind, detail
     )
-    INSERT INTO ticket_events (ticket_id, kind, at, actor_name, by_desk, public, detail)
-    SELECT ticket_id,
-        CASE WHEN breached_at IS NULL THEN 'sla.warned' ELSE 'sla.breached' END,
-        coalesce(breached_at, reached_at), 'Firstbell', true, false,
-        jsonb_build_object(
-            'target', (ARRAY['first_response','next_response','update','resolution'])[target],
-            'cycle', n,
-            'due_at', due_at)
-    FROM marked
-    RETURNING id, ticket_id, (SELECT queue_id FROM tickets WHERE tickets.id = ticket_id) AS queue_id
+    SELECT noted.*, t.queue_id, t.assignee_id, t.priority, t.calendar_id
+    FROM noted JOIN tickets AS t ON t.id = noted.ticket_id ORDER BY noted.id
     """
 ).bindparams(bindparam("batch", BATCH))
 
@@ -54,8 +58,9 @@ async def sweep(resources: Resources) -> int:
 
 
 async def sweep_batch(work: Work) -> int:
-    """One batch inside the transaction of `work`: marked, with an event each, and announced."""
+    """One batch inside the transaction of `work`: marked, with an event each, people told, and announced."""
     rows = (await work.session.execute(_SWEEP, {"now": work.now})).all()
     for row in rows:
         announce(work, ticket=row.ticket_id, event=row.id, queues=[row.queue_id])
+    await notify(work, rows)
     return len(rows)

@@ -54,6 +54,15 @@ class PauseOut(BaseModel):
     reason: str
 
 
+class Recalculated(BaseModel):
+    """A finished cycle, judged again by the calendar as it is now; the judgement it got then stands."""
+
+    calendar_version: int
+    state: TimerState
+    due_at: datetime
+    elapsed_minutes: float
+
+
 class TimerExplained(TimerOut):
     """A cycle as it stands now: `due_at` of a paused one is as if its pause ended now."""
 
@@ -64,6 +73,7 @@ class TimerExplained(TimerOut):
     policy_version: int
     calendar_version: int
     explain: list[str]
+    recalculated: Recalculated | None
 
 
 class TicketListed(BaseModel):

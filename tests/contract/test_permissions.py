@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from service.core.actor import SYSTEM, Role
+from service.tickets.models import Notice
 from tests import makers
 from tests.contract.world import WHO, World, make_world
 
@@ -157,6 +158,8 @@ OPERATIONS: dict[str, Try] = {
         EDITS_DIRECTORY, "POST", "/assets", lambda _: {"tag": makers.unique("T"), "kind": "laptop"}
     ),
     "editAsset": Try(EDITS_DIRECTORY, "PUT", "/assets/{spare_tag}", lambda _: {"kind": "laptop"}),
+    "listNotices": Try(EVERYBODY, "GET", "/notices"),
+    "seeNotice": Try(frozenset({"technician"}), "POST", "/notices/{notice}/seen"),
     "resolutionReport": Try(DESK, "GET", "/reports/resolution"),
 }
 OPEN_TO_ALL = {"healthz", "readyz", "metrics"}
@@ -171,6 +174,12 @@ async def world(app: Any) -> World:
         made.people["spare"] = spare
         made.ids["spare_tag"] = (await makers.make_asset(work)).tag
         made.ids["spare_token"] = await makers.token_id(work, spare)
+        notice = Notice(
+            person_id=made.people["technician"].id, at=work.now, send_at=work.now, text="Late", detail={}
+        )
+        work.session.add(notice)
+        await work.session.flush()
+        made.ids["notice"] = notice.id
     made.ids["other_ticket"] = await made.ticket()
     return made
 

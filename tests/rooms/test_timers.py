@@ -14,11 +14,14 @@ from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
 from service.core.work import Resources, Work
 from service.sla import timers
+from service.sla.calendars import EditCalendar
 from service.sla.models import SlaTimer, TimerState
 from service.sla.policy import Opened, PublicReply, StatusChanged, TargetsChanged, followed
 from service.tickets import actions, inputs
 from service.tickets.explaining import ticket_timers
-from service.tickets.models import TicketEvent
+from service.tickets.models import Notice, TicketEvent
+from service.tickets.notices import notices_page
+from service.tickets.recalculation import edit_calendar
 from service.tickets.resolution import Cause, Fix
 from service.tickets.sweep import sweep, sweep_batch
 from tests import makers
@@ -276,3 +279,61 @@ async def test_a_ticket_of_monitoring_owes_nobody_a_response(work: Work, desk: d
         work, channel="monitoring", source_key=makers.unique("ups"), place_id=desk["school"].id
     )
     assert {target for target, _ in await rows(work, fault.id)} == {"resolution"}
+
+
+async def notices_of(work: Work, person_id: int) -> list[Any]:
+    query = select(Notice.text, Notice.send_at).where(Notice.person_id == person_id).order_by(Notice.id)
+    return [tuple(row) for row in await work.session.execute(query)]
+
+
+async def test_a_sweep_tells_each_person_once_and_inside_opening_hours(work: Work) -> None:
+    school = await makers.make_school(work)
+    await makers.make_policy(work, matches={"school": [school.id]}, rules={"warn_at": []})
+    queue = await makers.make_queue(work)
+    teacher = await makers.make_person(work, school_id=school.id)
+    technician = await makers.make_person(work, Role.TECHNICIAN, queues=[queue])
+    lead = await makers.make_person(work, Role.LEAD, queues=[queue])
+    theirs = await makers.acting(work, lead)
+    opened = [
+        (await makers.make_ticket(theirs, queue=queue.key, requester_id=teacher.id)).id for _ in range(5)
+    ]
+    for number in opened[:2]:
+        await actions.assign(theirs, number, inputs.Assign(assignee_id=technician.id))
+    night = NOW + timedelta(hours=9)
+    await sweep_batch(at(work, hours=9))
+    morning = datetime(2026, 9, 15, 13, 0, tzinfo=UTC)
+    names = ", ".join(map(str, opened))
+    assert night < morning
+    assert await notices_of(work, lead.id) == [(f"5 tickets are late: {names}.", morning)]
+    two = ", ".join(map(str, opened[:2]))
+    assert await notices_of(work, technician.id) == [(f"2 tickets are late: {two}.", morning)]
+    theirs.now = night
+    assert (await notices_page(theirs)).rows == []
+    theirs.now = morning
+    assert len((await notices_page(theirs)).rows) == 1
+
+
+async def test_a_p1_is_told_at_night_too(work: Work) -> None:
+    school = await makers.make_school(work)
+    await makers.make_policy(work, matches={"school": [school.id]}, rules={"warn_at": []})
+    queue = await makers.make_queue(work)
+    lead = await makers.make_person(work, Role.LEAD, queues=[queue])
+    teacher = await makers.make_person(work, school_id=school.id)
+    theirs = await makers.acting(work, lead)
+    ticket = await makers.make_ticket(theirs, queue=queue.key, requester_id=teacher.id, priority="P1")
+    await sweep_batch(at(work, hours=9))
+    told = await notices_of(work, lead.id)
+    assert told == [(f"Ticket {ticket.id} is late.", NOW + timedelta(hours=9))]
+
+
+async def test_a_finished_timer_is_judged_again_beside_its_first_judgement(
+    work: Work, desk: dict[str, Any]
+) -> None:
+    ticket = await makers.make_ticket(desk["teacher"])
+    await actions.resolve(at(desk["technician"], days=7), ticket.id, OUTCOME)
+    closed = [f"2026-09-{day}" for day in range(15, 21)]
+    edit = EditCalendar(definition=makers.CALENDAR | {"closed": closed})
+    await edit_calendar(at(work, days=8), ticket.calendar_id, edit)
+    resolution = next(t for t in await ticket_timers(work, ticket.id) if t["target"] == "resolution")
+    assert (resolution["state"], resolution["calendar_version"]) == ("breached", 1)
+    assert (resolution["recalculated"]["state"], resolution["recalculated"]["calendar_version"]) == ("met", 2)

@@ -171,6 +171,21 @@ def upgrade() -> None:
     op.create_index(op.f("ix_assets_school_id_id"), "assets", ["school_id", "id"], unique=False)
     op.create_index(op.f("ix_assets_serial"), "assets", ["serial"], unique=False)
     op.create_table(
+        "notices",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("person_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("send_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_notices_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    op.create_index(op.f("ix_notices_person_id_id"), "notices", ["person_id", "id"], unique=False)
+    op.create_table(
         "relations",
         sa.Column("person_id", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.SmallInteger(), nullable=False),
