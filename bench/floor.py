@@ -8,7 +8,7 @@ and garbage collection are set as the service sets them.
 What each endpoint reads and writes, which is what the service's does:
 
 - fetch: one ticket, all columns; names of queue, place, people, device (6 joins); its timers as one JSON.
-- page: 51 open tickets of a queue by next due: all columns but two texts, the same names.
+- page: 51 open tickets of a queue by next due: the columns that lists show, the same names.
 - search: 51 tickets whose text matches, newest first: the same columns.
 - open: inserts 1 ticket (all columns), 2 timers, 1 event, 1 text; reads the ticket back as in fetch.
 - reply: locks and reads 1 ticket, reads its timers; updates 6 columns of the ticket and 14 of 1 timer; inserts
@@ -42,6 +42,7 @@ from sqlalchemy import (
 
 from service.core.database import driver_url, make_engine
 from service.core.settings import Settings
+from service.tickets.listing import NOT_LISTED
 
 GOAL = {1: timedelta(minutes=120), 4: timedelta(minutes=1440)}
 
@@ -79,14 +80,15 @@ class Statements:
         t = self.tickets
         due = literal_column("coalesce(tickets.next_due_at, 'infinity'::timestamptz)")
         is_open = text("tickets.status < 5")
-        listed = [c for c in t.c if c.name not in ("description", "resolution")]
+        listed = [c for c in t.c if c.name not in NOT_LISTED]
         self.fetch = self._named([*t.c], self._timers_as_json()).where(t.c.id == bindparam("number"))
         page = select(t.c.id).where(t.c.queue_id == bindparam("queue"), is_open).order_by(due, t.c.id).limit(51)
         chosen = page.subquery("chosen")
         self.page = self._named(listed, from_=t.join(chosen, chosen.c.id == t.c.id)).order_by(due, t.c.id)
         x = self.texts
         query = func.websearch_to_tsquery(text("'english'::regconfig"), bindparam("q"))
-        found = select(t.c.id).join(x, x.c.ticket_id == t.c.id).where(x.c.tsv.op("@@")(query))
+        texts = select(x.c.ticket_id).where(x.c.tsv.op("@@")(query)).cte("texts").prefix_with("MATERIALIZED")
+        found = select(t.c.id).join(texts, texts.c.ticket_id == t.c.id)
         hits = found.order_by(t.c.opened_at.desc(), t.c.id.desc()).limit(51).subquery("chosen")
         self.search = self._named(listed, from_=t.join(hits, hits.c.id == t.c.id)).order_by(
             t.c.opened_at.desc(), t.c.id.desc()

@@ -12,7 +12,9 @@ from service.assets import actions
 from service.assets.models import AssetKind
 
 
-@strawberry.type(description="A device. Whose it is not, and who is not the desk, reads tag, kind and model only.")
+@strawberry.type(
+    description="A device. Whose it is not, and who is not the desk, reads tag, kind and model only."
+)
 class Asset(Node):
     id: strawberry.ID = global_id("Asset", "tag")
     tag: str

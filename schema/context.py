@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -38,6 +38,8 @@ class Context:
         self.request_id = request_id
         self.hub = hub
         self.prepared: Prepared | None = None
+        self.has_ended = False
+        self.on_end: Callable[[], None] | None = None
         self._secret = secret
 
     @cached_property
@@ -52,6 +54,13 @@ class Context:
     def names(self) -> frozenset[str]:
         """Every field name in the document; all of a row's columns are fetched when it is not known."""
         return self.prepared.names if self.prepared is not None else frozenset()
+
+    def end(self) -> None:
+        """Nobody waits for the answer any more. What runs comes to its own end: a read that is cut short
+        would take its connection out of the pool."""
+        self.has_ended = True
+        if self.on_end is not None:
+            self.on_end()
 
     def forget(self) -> None:
         """What was loaded is stale: something changed."""

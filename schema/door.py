@@ -93,5 +93,3 @@ def _asked(request: Request, body: bytes) -> tuple[str, dict[str, Any] | None, s
     if not isinstance(operation, str | None):
         raise BadRequest("`operationName` is a text.")
     return asked["query"], variables, operation or None
-
-

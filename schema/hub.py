@@ -99,7 +99,9 @@ class Hub:
                 await self._task
 
     @asynccontextmanager
-    async def subscribed(self, *, ticket: int | None = None, queue: int | None = None) -> AsyncIterator[Heard]:
+    async def subscribed(
+        self, *, ticket: int | None = None, queue: int | None = None
+    ) -> AsyncIterator[Heard]:
         """What happens to a ticket, or in a queue, from now on."""
         if not self._is_current:
             await self._look(tell=False)
@@ -176,7 +178,9 @@ class Hub:
 
 def _recent(highest: int) -> Any:
     return (
-        select(TicketEvent.id, TicketEvent.ticket_id, TicketEvent.queue_id, Ticket.queue_id.label("queue_now"))
+        select(
+            TicketEvent.id, TicketEvent.ticket_id, TicketEvent.queue_id, Ticket.queue_id.label("queue_now")
+        )
         .join(Ticket, Ticket.id == TicketEvent.ticket_id)
         .where(TicketEvent.id > highest - WINDOW)
         .order_by(TicketEvent.id)

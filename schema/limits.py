@@ -172,7 +172,7 @@ class Limits:
         try:
             return parse(text, max_tokens=self._settings.max_query_tokens)
         except GraphQLError as error:
-            code = "too_long" if "Parsing aborted" in error.message else "bad_query"
+            code = _code(error.message)
             refused = Refused(code, error.message)
             refused.error = GraphQLError(
                 error.message, None, error.source, error.positions, extensions={"code": code}
@@ -192,6 +192,12 @@ class Limits:
             raise Refused("too_costly", f"A document introspects at most {MOST_INTROSPECTIONS} times.")
         if (found := shape.depth()) > depth:
             raise Refused("too_deep", f"A query is at most {depth} levels deep; this one is {found}.")
+
+
+def _code(message: str) -> str:
+    if "Parsing aborted" not in message:
+        return "bad_query"
+    return "too_long" if "tokens" in message else "too_deep"
 
 
 def _too_costly(cost: int, most: int) -> GraphQLError:

@@ -6,7 +6,8 @@ such a row is null unless the actor may look it up in the directory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -51,31 +52,31 @@ class Loaders:
 
     @cached_property
     def person(self) -> DataLoader[int, Any]:
-        return DataLoader(self._people)
+        return _loader(self._people)
 
     @cached_property
     def asset(self) -> DataLoader[int, Any]:
-        return DataLoader(self._assets)
+        return _loader(self._assets)
 
     @cached_property
     def place(self) -> DataLoader[str, Any]:
-        return DataLoader(self._places)
+        return _loader(self._places)
 
     @cached_property
     def queue(self) -> DataLoader[int, Any]:
-        return DataLoader(self._queues)
+        return _loader(self._queues)
 
     @cached_property
     def category(self) -> DataLoader[str, Any]:
-        return DataLoader(self._categories)
+        return _loader(self._categories)
 
     @cached_property
     def timers(self) -> DataLoader[int, list[Any]]:
-        return DataLoader(self._timers)
+        return _loader(self._timers)
 
     @cached_property
     def last_reply(self) -> DataLoader[int, Any]:
-        return DataLoader(self._last_replies)
+        return _loader(self._last_replies)
 
     async def _people(self, ids: list[int]) -> list[Any]:
         actor = self._context.actor
@@ -112,12 +113,13 @@ class Loaders:
         return [found[number] for number in ids]
 
     async def _last_replies(self, ids: list[int]) -> list[Any]:
-        numbers = func.unnest(literal(ids, ARRAY(BigInteger))).table_valued("number")
+        numbers = func.unnest(literal(ids, ARRAY(BigInteger))).table_valued("number").render_derived()
         last = (
             select(*EVENT)
             .where(TicketEvent.ticket_id == numbers.c.number, TicketEvent.kind == REPLY, TicketEvent.public)
             .order_by(TicketEvent.id.desc())
             .limit(1)
+            .correlate(numbers)
             .subquery()
             .lateral()
         )
@@ -130,6 +132,16 @@ class Loaders:
     async def _rows(self, query: Any) -> Sequence[Any]:
         async with self._context.read() as read:
             return (await read.db.execute(query)).all()
+
+
+def _loader(load: Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]) -> DataLoader[Any, Any]:
+    """A loader whose read comes to its end even when nobody waits for it any more, and so gives its
+    connection back."""
+
+    async def whole(ids: list[Any]) -> list[Any]:
+        return await asyncio.shield(asyncio.create_task(load(ids)))
+
+    return DataLoader(whole)
 
 
 def _ordered(found: Mapping[Any, Any], ids: Iterable[Any]) -> list[Any]:
@@ -147,4 +159,3 @@ def _shown(table: Any, always: set[str], known: ColumnElement[bool] | None) -> l
         else:
             columns.append(case((known, column)).label(column.name))
     return columns
-

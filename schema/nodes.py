@@ -163,7 +163,9 @@ def key_in(value: str, type_name: str, field: str = "id") -> str:
         return value
     if given.type_name != type_name:
         if given.type_name.isascii() and given.type_name.isalpha():
-            raise Invalid.field(field, f"This is the id of a {given.type_name}, not of a {type_name}.", "bad_id")
+            raise Invalid.field(
+                field, f"This is the id of a {given.type_name}, not of a {type_name}.", "bad_id"
+            )
         return value
     return given.node_id
 

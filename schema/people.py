@@ -5,13 +5,26 @@ from __future__ import annotations
 import strawberry
 
 from schema.context import Info
-from schema.nodes import Connection, Node, PageInfo, global_id, key_in, line, loaded, number_in, page_size, told
+from schema.nodes import (
+    Connection,
+    Node,
+    PageInfo,
+    global_id,
+    key_in,
+    line,
+    loaded,
+    number_in,
+    page_size,
+    told,
+)
 from schema.places import Place, cursor_after
 from service.core.actor import Role, Scope
 from service.people import actions
 
 
-@strawberry.type(description="A person. Who may not look people up reads id, name and role; the rest is null.")
+@strawberry.type(
+    description="A person. Who may not look people up reads id, name and role; the rest is null."
+)
 class Person(Node):
     id: strawberry.ID = global_id("Person")
     person_id: strawberry.ID = told(lambda row: row.id, description="As REST has it.")

@@ -53,7 +53,9 @@ class SlaPolicy(Node):
 
 @strawberry.type
 class Query:
-    @strawberry.field(graphql_type=list[SlaPolicy] | None, description="In the order in which they are tried.")
+    @strawberry.field(
+        graphql_type=list[SlaPolicy] | None, description="In the order in which they are tried."
+    )
     async def sla_policies(self, info: Info) -> object:
         async with info.context.read() as read:
             return await policies.policies(read)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import structlog
-from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from schema.context import Context
@@ -21,8 +20,11 @@ from service.core.settings import Settings
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 10.0
 PING_EVERY = 20.0
+ENDS_WITHIN = 40.0
 BAD, UNAUTHORIZED, FORBIDDEN, TOO_SLOW, TAKEN, TWICE = 4400, 4401, 4403, 4408, 4409, 4429
-log = structlog.get_logger()
+
+
+Asked = tuple[str, dict[str, Any] | None, str | None]
 
 
 class Ended(Exception):  # noqa: N818
@@ -34,6 +36,20 @@ class Ended(Exception):  # noqa: N818
         self.reason = reason
 
 
+@dataclass(slots=True)
+class Operation:
+    """One that runs. It is never cancelled in the middle: it is told to end."""
+
+    task: asyncio.Task[None] | None = None
+    context: Context | None = None
+    has_ended: bool = False
+
+    def end(self) -> None:
+        self.has_ended = True
+        if self.context is not None:
+            self.context.end()
+
+
 class Connection:
     """One websocket, from its first message to its last."""
 
@@ -43,7 +59,8 @@ class Connection:
         self._limits = limits
         self._settings = settings
         self._secret: str | None = None
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, Operation] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
         await self._socket.accept(subprotocol=PROTOCOL)
@@ -58,10 +75,17 @@ class Connection:
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:
-            tasks = [*self._running.values(), *([pinging] if pinging else [])]
-            for task in tasks:
+            if pinging is not None:
+                pinging.cancel()
+            await self._end_all()
+
+    async def _end_all(self) -> None:
+        for operation in self._running.values():
+            operation.end()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=ENDS_WITHIN)
+            for task in late:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _begin(self) -> None:
         try:
@@ -105,9 +129,9 @@ class Connection:
         if kind == "subscribe":
             await self._subscribe(message)
         elif kind == "complete":
-            task = self._running.pop(_id_of(message), None)
-            if task is not None:
-                task.cancel()
+            operation = self._running.pop(_id_of(message), None)
+            if operation is not None:
+                operation.end()
         elif kind == "ping":
             await self._send({"type": "pong"})
         elif kind == "connection_init":
@@ -126,41 +150,45 @@ class Connection:
         if looked.errors:
             await self._send({"id": name, "type": "error", "payload": formatted(looked.errors, None)})
             return
-        self._running[name] = asyncio.create_task(self._run(name, asked, looked), name=f"operation {name}")
+        operation = self._running[name] = Operation()
+        task = asyncio.create_task(self._run(name, operation, asked, looked), name=f"operation {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, name: str, asked: tuple[str, dict[str, Any] | None, str | None], looked: Looked) -> None:
+    async def _run(self, name: str, operation: Operation, asked: Asked, looked: Looked) -> None:
         try:
-            await self._results(name, asked, looked)
-        except Ended as end:
-            await self._close(end)
+            await self._results(name, operation, asked, looked)
         except (WebSocketDisconnect, RuntimeError):
-            return
-        except Exception as error:  # noqa: BLE001  (one operation must not end the others)
+            operation.end()
+        except Exception as error:
             refusal = refusal_of(error)
-            await self._refuse(name, refusal.code, refusal.detail)
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await self._refuse(name, refusal.code, refusal.detail)
         finally:
-            if self._running.get(name) is asyncio.current_task():
+            if self._running.get(name) is operation:
                 del self._running[name]
 
-    async def _results(
-        self, name: str, asked: tuple[str, dict[str, Any] | None, str | None], looked: Looked
-    ) -> None:
-        text, variables, operation = asked
-        context = await self._context()
+    async def _results(self, name: str, operation: Operation, asked: Asked, looked: Looked) -> None:
+        text, variables, chosen = asked
+        context = operation.context = await self._context()
         context.prepared = looked.prepared
+        if operation.has_ended:
+            return
         cost = {"cost": {"requested": looked.cost, "limit": self._limits.most}}
         results: AsyncGenerator[Any, None] = await self._schema.stream(
-            text, variable_values=variables, context_value=context, operation_name=operation
+            text, variable_values=variables, context_value=context, operation_name=chosen
         )
         async with contextlib.aclosing(results):
             async for result in results:
+                if operation.has_ended:
+                    return
                 payload: dict[str, Any] = {"data": result.data, "extensions": cost}
                 if result.errors:
                     payload["errors"] = formatted(result.errors, context.request_id)
-                if result.data is None and looked.kind is not OperationType.SUBSCRIPTION:
-                    payload.setdefault("errors", [])
                 await self._send({"id": name, "type": "next", "payload": payload})
-        await self._send({"id": name, "type": "complete"})
+        if not operation.has_ended:
+            del self._running[name]
+            await self._send({"id": name, "type": "complete"})
 
     async def _context(self) -> Context:
         assert self._secret is not None
@@ -207,7 +235,7 @@ def _id_of(message: dict[str, Any]) -> str:
     return name
 
 
-def _asked(payload: Any) -> tuple[str, dict[str, Any] | None, str | None]:
+def _asked(payload: Any) -> Asked:
     """The document, its variables, and which operation; of the right kinds, else the connection ends."""
     if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
         raise Ended(BAD, "Payload needs a query")

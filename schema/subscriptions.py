@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
 import strawberry
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from schema.context import Context, Info
@@ -20,7 +19,6 @@ from service.core.paging import cursor_of
 from service.tickets.queries import ticket_rights, ticket_view, timeline
 
 WHO_ASKS_EVERY = 30.0
-log = structlog.get_logger()
 
 
 @strawberry.type(description="Something happened to a ticket that you see.")
@@ -40,15 +38,19 @@ class Subscription:
         context = info.context
         async with context.read() as read:
             await ticket_rights(read, number)
-        async for change in _changes(context, _hub(context).subscribed(ticket=number), ends_unseen=True):
-            yield change
+        subscribed = _hub(context).subscribed(ticket=number)
+        async with aclosing(_changes(context, subscribed, ends_unseen=True)) as changes:
+            async for change in changes:
+                yield change
 
     @strawberry.subscription(description="What happens in a queue, to the tickets in it that you see.")
     async def queue_changed(self, info: Info, key: str) -> AsyncGenerator[TicketChange, None]:
         context = info.context
         queue = await queue_by_key(context, key)
-        async for change in _changes(context, _hub(context).subscribed(queue=queue.id), ends_unseen=False):
-            yield change
+        subscribed = _hub(context).subscribed(queue=queue.id)
+        async with aclosing(_changes(context, subscribed, ends_unseen=False)) as changes:
+            async for change in changes:
+                yield change
 
 
 def _hub(context: Context) -> Any:
@@ -65,7 +67,8 @@ async def _changes(
     With `ends_unseen` a ticket that is out of the actor's sight ends it too.
     """
     async with subscribed as heard:
-        while True:
+        context.on_end = heard.stir
+        while not context.has_ended:
             happening = await heard.next(WHO_ASKS_EVERY)
             try:
                 await context.identify_again()

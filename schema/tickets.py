@@ -68,7 +68,9 @@ class TicketEventConnection:
 @strawberry.type(description="Another ticket that this one is tied to.")
 class TicketLink:
     kind: LinkKind
-    outward: bool = strawberry.field(description="True: this ticket is the one that relates to, duplicates, …")
+    outward: bool = strawberry.field(
+        description="True: this ticket is the one that relates to, duplicates, …"
+    )
     number: int
     subject: str
     status: Status

@@ -9,6 +9,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from schema.door import graphql_door
+from schema.hub import Hub
 from service import health
 from service.assets import rest as assets
 from service.core.database import make_engine
@@ -19,12 +21,21 @@ from service.core.work import Resources
 from service.people import rest as people
 from service.people.identity import identify_with
 from service.places import rest as places
+from service.reports import rest as reports
 from service.sla import rest as sla
 from service.tickets import desk_rest as desk
 from service.tickets import rest as tickets
-from service.web import install_refusals
+from service.web import install_document, install_refusals
 
-ROUTERS = [tickets.router, desk.router, sla.router, places.router, people.router, assets.router]
+ROUTERS = [
+    tickets.router,
+    desk.router,
+    sla.router,
+    places.router,
+    people.router,
+    assets.router,
+    reports.router,
+]
 ABOUT = """The IT service desk of a school district.
 
 Send `Authorization: Bearer fb_…`. Every POST takes an `Idempotency-Key`; every answer about one ticket has
@@ -47,12 +58,15 @@ def make_app(url: str, settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.resources = make_resources(url, settings)
+        app.state.hub = Hub(url, app.state.resources)
+        app.state.hub.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 50, 50)
         try:
             yield
         finally:
+            await app.state.hub.close()
             await app.state.resources.close()
 
     app = FastAPI(
@@ -64,7 +78,9 @@ def make_app(url: str, settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(Surroundings, max_body=settings.max_body)
     install_refusals(app)
+    install_document(app)
     app.include_router(health.router)
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(graphql_door(settings))
     return app

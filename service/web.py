@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,7 +25,6 @@ from service.core.work import Conditions, Read, Resources, Work
 
 PROBLEM = "application/problem+json"
 TYPE_BASE = "urn:firstbell:problem:"
-bearer = HTTPBearer(auto_error=False, description="A token of the desk: `fb_…`.", scheme_name="token")
 
 
 class Problem(BaseModel):
@@ -194,6 +193,38 @@ def problem(refusal: Refusal, request_id: str | None = None) -> Json:
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Json(body, refusal.status, headers=headers, media_type=PROBLEM)
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document with what every operation shares: the token, and problems as refusals."""
+    made = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        license_info=app.license_info,
+        routes=app.routes,
+    )
+    parts = made.setdefault("components", {})
+    parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+    parts["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "A token of the desk: `fb_…`."}
+    }
+    for path, operations in made["paths"].items():
+        if path.startswith("/api/"):
+            for operation in operations.values():
+                operation["security"] = [{"token": []}]
+    return made
+
+
+def install_document(app: FastAPI) -> None:
+    """Serve that document, made once."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def install_refusals(app: FastAPI) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import structlog
 from procrastinate import PsycopgConnector
@@ -11,7 +12,7 @@ from procrastinate.exceptions import ConnectorException
 import service.core.housekeeping
 import service.tickets.jobs  # noqa: F401
 from service.core.database import driver_url
-from service.core.outbox import jobs
+from service.core.outbox import Listener, jobs
 from service.core.settings import Settings
 from service.core.work import Resources
 
@@ -20,7 +21,21 @@ log = structlog.get_logger()
 
 async def run_worker(url: str, resources: Resources, settings: Settings, *, signals: bool = True) -> None:
     """Work jobs off until told to stop; an outage of the database is waited out."""
-    conninfo = driver_url(url).replace("+psycopg", "", 1)
+    listener = Listener(url, lambda facts: _hear(resources, facts), resources.shelf.clear)
+    listener.start()
+    try:
+        await _work(driver_url(url).replace("+psycopg", "", 1), resources, settings, signals=signals)
+    finally:
+        await listener.close()
+
+
+def _hear(resources: Resources, facts: dict[str, Any]) -> None:
+    """Rules that changed elsewhere are read afresh here."""
+    if facts.get("config"):
+        resources.shelf.clear()
+
+
+async def _work(conninfo: str, resources: Resources, settings: Settings, *, signals: bool) -> None:
     silent = False
     while True:
         connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=settings.worker_concurrency + 2)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from service.commands import base
 from service.core.migrating import migrate
 from service.core.settings import settings
+from service.demo.district import TRIED_AS, everybody
 from service.demo.fill import ensure_filled, fresh_tokens
 
 ANY_HOST = ("0.0.0.0", "::", "")  # noqa: S104
@@ -30,24 +31,34 @@ def demo(
             answer = {"filled": filled, "address": address, "tokens": secrets}
             print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
         else:
-            _show(address, secrets, filled)
-            base.out.print("Nothing listens yet: run [bold]firstbell up[/bold] first, then paste.")
+            made = "made" if filled else "here already"
+            base.out.print(f"\nThe demo district is {made}. Run [bold]firstbell up[/bold], then try it:")
+            _show(address, secrets)
 
 
 def ensure_demo(url: str, host: str, port: int) -> None:
     """Fill the desk if it is empty, and say how to try it."""
     filled, secrets = _filled(url)
-    _show(_address(host, port), secrets, filled)
+    address = _address(host, port)
+    made = "a new demo district" if filled else "the demo district it had already"
+    base.out.print(
+        f"\n[bold]Firstbell[/bold] answers at [cyan]{address}[/cyan] with {made}. Ctrl+C stops it."
+    )
+    _show(address, secrets)
 
 
 def _filled(url: str) -> tuple[bool, dict[str, str]]:
     async def go() -> tuple[bool, dict[str, str]]:
         async with base.resources(url) as resources:
-            filled = await ensure_filled(resources)
+            filled = await ensure_filled(resources, _say_patience)
             tokens = await fresh_tokens(resources)
         return filled, {role: token.secret for role, token in tokens.items()}
 
     return base.run(go())
+
+
+def _say_patience() -> None:
+    base.errors.print("[dim]Making the demo district; this takes about ten seconds.[/dim]")
 
 
 def _address(host: str, port: int) -> str:
@@ -56,13 +67,12 @@ def _address(host: str, port: int) -> str:
     return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
 
 
-def _show(address: str, secrets: dict[str, str], filled: bool) -> None:
+def _show(address: str, secrets: dict[str, str]) -> None:
     show = base.out.print
-    show(f"\n[bold]Firstbell[/bold] answers at [cyan]{address}[/cyan]", end="")
-    show(" with a new demo district." if filled else " with the demo district it had already.")
-    show("Tokens, shown this once (they last thirty days; `firstbell demo` makes new ones):\n")
+    show("Tokens, shown this once; they last thirty days, and `firstbell demo` makes new ones:\n")
+    names = {local: name for (name, local, _), _, _ in everybody()}
     for role, secret in secrets.items():
-        show(f"  {role:<12} [green]{secret}[/green]")
+        show(f"  {role:<12} [green]{secret}[/green]  {names[TRIED_AS[role]]}")
     for about, command in commands(address, secrets).items():
         show(f"\n[dim]# {about}[/dim]\n{escape(command)}")
     show("")

@@ -42,16 +42,19 @@ def configure(level: str = "info", form: str = "json") -> None:
         structlog.processors.format_exc_info,
         mask_secrets,
     ]
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if form == "console"
-        else structlog.processors.JSONRenderer(
-            serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
-        )
+    as_json = structlog.processors.JSONRenderer(
+        serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
     )
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if form == "console" else as_json
+    )
+    # Our own JSON lines go straight to standard error: through `logging` a line costs three times as much.
+    straight = form == "json"
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, as_json if straight else structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr)
+        if straight
+        else structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         cache_logger_on_first_use=True,
     )

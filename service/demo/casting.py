@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.core.actor import Actor
@@ -64,6 +64,7 @@ class Cast:
     rng: random.Random
     since: datetime
     until: datetime
+    _calendars: dict[int, Calendar] = field(default_factory=dict)
 
     def somewhen(self, calendar: Calendar, *, last_hours: float | None = None) -> datetime:
         """An instant of school time, of the last few hours of it if wanted; one in sixteen is an evening."""
@@ -78,7 +79,9 @@ class Cast:
 
     def calendar(self, school_id: str) -> Calendar:
         kept = self.district.calendars[district.SCHOOLS[school_id][1]]
-        return Calendar.from_json(kept.definition)
+        if kept.id not in self._calendars:
+            self._calendars[kept.id] = Calendar.from_json(kept.definition)
+        return self._calendars[kept.id]
 
     def desk_of(self, queue: str) -> Actor:
         serving = [name for _, name, _ in district.TECHNICIANS if queue in district.SERVES[name]]
@@ -193,7 +196,7 @@ def _reported(cast: Cast) -> Case:
     tag = rng.choice(cast.district.devices[school_id, kind])
     words = Words(f"{tag} {says}", "Seen by the network monitor.", "", "", "It answers again.")
     problem = Problem(category, cause, Fix.REMOTE_PORT_CYCLE, {"en": words}, kind, impact)
-    monitor = cast.district.actors[district.INTEGRATION]
+    monitor = cast.district.actors[district.MONITOR]
     calendar = cast.calendar(school_id)
     opening = OpenTicket(
         subject=words.subject,

@@ -111,7 +111,8 @@ GUARDIANS: Final[list[tuple[Known, tuple[str, ...]]]] = [
     (("Armando Corrales", "armando.corrales", "es"), ("ximena.corrales",)),
     (("Kwabena Adjei", "kwabena.adjei", "en"), ("quentin.adjei",)),
 ]
-TEACHER, TECHNICIAN, INTEGRATION = "ines.calderon", "wren.halvorsen", "network.monitor"
+MONITOR: Final = "network.monitor"
+TRIED_AS: Final = {"teacher": "ines.calderon", "technician": "wren.halvorsen", "integration": MONITOR}
 """Whom the three demo tokens are for."""
 
 QUEUES: Final = {

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
 
 from service.core.actor import SYSTEM
 from service.core.errors import Conflict
@@ -41,7 +41,7 @@ Scene = Callable[[], Awaitable[Any]]
 """Something that happens; it answers with the instant and the scene that follow from it, if any."""
 
 
-async def ensure_filled(resources: Resources) -> bool:
+async def ensure_filled(resources: Resources, on_start: Callable[[], None] | None = None) -> bool:
     """Fill an empty desk; True if it was empty. A desk with data of its own is refused.
 
     It is one transaction: a fill that is interrupted leaves nothing behind, and two at a time make one.
@@ -50,6 +50,8 @@ async def ensure_filled(resources: Resources) -> bool:
         await work.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         people = await work.session.scalar(select(func.count()).select_from(Person))
         if people == 0:
+            if on_start is not None:
+                on_start()
             await fill(work)
             return True
         if await work.session.scalar(select(Person.id).where(Person.external_id == MARK)) is None:
@@ -63,13 +65,8 @@ async def ensure_filled(resources: Resources) -> bool:
 async def fresh_tokens(resources: Resources) -> dict[str, MadeToken]:
     """A token each for a teacher, a technician and an integration, good for thirty days."""
     made = {}
-    names = {
-        "teacher": district.TEACHER,
-        "technician": district.TECHNICIAN,
-        "integration": district.INTEGRATION,
-    }
     async with resources.begin(SYSTEM) as work:
-        for role, name in names.items():
+        for role, name in district.TRIED_AS.items():
             person = await work.session.scalar(select(Person.id).where(Person.email == f"{name}@example.org"))
             if person is None:
                 raise Conflict(f"The demo's {role} is no longer here. Choose another FIRSTBELL_HOME.")
@@ -90,6 +87,9 @@ async def fill(work: Work) -> None:
     await Play(work, until).run(cast)
     work.now, work.actor = until, SYSTEM
     work.announced.clear()
+
+
+_FIRST_CHECK = select(func.min(SlaTimer.next_check_at)).where(SlaTimer.next_check_at < bindparam("at"))
 
 
 class Play:
@@ -157,8 +157,7 @@ class Play:
 
     async def _sweep_until(self, at: datetime) -> None:
         """What the worker does every few seconds, at the instants at which it would find something."""
-        first = select(func.min(SlaTimer.next_check_at)).where(SlaTimer.next_check_at < at)
-        while (due := await self.work.session.scalar(first)) is not None:
+        while (due := await self.work.session.scalar(_FIRST_CHECK, {"at": at})) is not None:
             self.work.now = min(due + SWEPT_AFTER, at)
             await sweep_batch(self.work)
 

@@ -19,7 +19,7 @@ from service.core.errors import Invalid, require
 from service.core.work import Resources
 from service.imports.directory import KnownQueue, directory_of
 from service.imports.folding import Folded, folded
-from service.imports.lines import Unfit, line_reader
+from service.imports.lines import Unfit, event_test, line_reader
 from service.imports.loading import Loaded, Loader, external_id, load, sorted_out, tickets_there
 from service.imports.mapping import BadMapping, EventMapping, mapping_from_yaml
 from service.imports.reading import Export, Reject, Row, Unreadable
@@ -32,12 +32,12 @@ MOST_MAPPING_BYTES = 1_000_000
 
 Phase = Literal["reading", "writing"]
 Progress = Callable[[Phase, int, int, int], None]
-"""Called with the phase, what is done and the whole of it (bytes read, then lines written), and lines read."""
+"""Called with the phase, what is done of how much (bytes read, then lines written), and the lines read."""
 
 
 @dataclass
 class Imported:
-    """What an import did. `differs` names tickets that were left alone, with the reason (the first hundred)."""
+    """What an import did. `differs` names the first hundred tickets that were left alone, with the reason."""
 
     mapping: str
     dry_run: bool
@@ -167,11 +167,11 @@ def _read(
         raise Invalid(str(wrong)) from None
     with export:
         if absent := mapping.missing_columns(export.header):
-            raise Invalid("The mapping does not fit the file: " + "; ".join(absent) + ".")
+            raise Invalid(f"The file lacks columns that the mapping names: {', '.join(absent)}.")
         rejected.header = export.header
         to_line = line_reader(mapping, export.header, loader.directory.known())
         count = 0
-        for row in export.rows():
+        for row in export.rows(event_test(mapping, export.header)):
             count += 1
             if isinstance(row, Row):
                 try:

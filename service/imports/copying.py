@@ -27,7 +27,7 @@ def _field(value: Any) -> str:
     """A value as COPY reads it."""
     if value is None:
         return "\\N"
-    if type(value) is str:
+    if isinstance(value, str):
         return value.translate(ESCAPES) if "\\" in value or not value.isprintable() else value
     if isinstance(value, bool):
         return "t" if value else "f"
@@ -47,7 +47,7 @@ def _field(value: Any) -> str:
 def _item(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
-    return '"' + value.isoformat() + '"'
+    return f'"{value.isoformat()}"'
 
 
 class Json:

@@ -75,10 +75,10 @@ async def directory_of(eyes: Eyes, mapping: EventMapping) -> Directory:
         found.categories.setdefault(row.name, row.id)
         found.taken.add(f"category {row.id}")
     query = select(Place.id, Place.name, Place.kind).order_by(Place.id)
-    for row in await eyes.db.execute(query):
-        found.taken.add(f"school {row.id}")
-        if row.kind is PlaceKind.SCHOOL:
-            found.schools.setdefault(row.name, row.id)
+    for place in await eyes.db.execute(query):
+        found.taken.add(f"school {place.id}")
+        if place.kind is PlaceKind.SCHOOL:
+            found.schools.setdefault(place.name, place.id)
     for category_id in list(found.categories.values()):
         found.categories.setdefault(category_id, category_id)
     for school_id in list(found.schools.values()):

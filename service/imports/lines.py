@@ -118,6 +118,22 @@ def line_reader(
     return read
 
 
+def event_test(mapping: EventMapping, header: Sequence[str]) -> Callable[[list[str]], bool]:
+    """A function that says whether values can be an event line: an id, and both instants in place."""
+    places = {name: i for i, name in enumerate(header)}
+    text, at = _texts(places, frozenset(mapping.missing)), _instants(mapping)
+    event = mapping.event
+    read_id, reads = text(event.id), (text(event.at), text(event.opened_at))
+
+    def can_be(fields: list[str]) -> bool:
+        try:
+            return read_id(fields) is not None and all(at(_there(read(fields), "")) for read in reads)
+        except Unfit:
+            return False
+
+    return can_be
+
+
 def _there(value: str | None, column: str) -> str:
     if value is None:
         raise Unfit(f"{column} is missing")

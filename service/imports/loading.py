@@ -173,7 +173,7 @@ async def tickets_there(eyes: Any, external_ids: Sequence[str]) -> dict[str, The
 async def sorted_out(
     eyes: Any, directory: Directory, batch: Sequence[Folded], there: dict[str, There]
 ) -> tuple[Loaded, list[Folded], list[tuple[Folded, int]]]:
-    """The batch as what is new, what grew (with the id of its ticket), and the rest, which is only counted."""
+    """The batch as what is new, what grew (with the id of its ticket), and a count of the rest."""
     loaded, new, grown = Loaded(), [], []
     for ticket in batch:
         name = external_id(directory, ticket)
@@ -355,7 +355,7 @@ def _decoded(row: dict[str, Any]) -> dict[str, Any]:
     coded = {"kind": KIND, "status": STATUS, "priority": PRIORITY, "impact": IMPACT, "urgency": URGENCY}
     coded["channel"] = CHANNEL
     return row | {
-        name: kind.process_result_value(row[name], None)  # type: ignore[arg-type,attr-defined]
+        name: kind.process_result_value(row[name], None)  # type: ignore[attr-defined]
         for name, kind in coded.items()
     }
 
@@ -383,7 +383,7 @@ STATUS_CODES = {status.value: STATUS.code(status) for status in Status}
 
 
 def _timer_row(cycle: Cycle, measure: Measure, number: int, now: datetime) -> list[Any]:
-    """A timer as it stands now. One that is past its due time is breached by then, and no sweep looks at it."""
+    """A timer as it stands now. One past its due time was breached then, and no sweep looks at it."""
     due_at = judged(cycle, measure.calendar, now).due_at
     noted = due_at if due_at < now else None
     row = timers.values_of(cycle, measure.covered, measure.kept, measure.policy, now, noted=noted)

@@ -68,28 +68,28 @@ class Values(_Part):
     """A column, and what its values mean; a value that is not listed is `unmapped`."""
 
     column: Column
-    values: dict[str, str]
+    values: Mapping[str, str]
     unmapped: str = "reject"
 
 
 class StatusValues(Values):
-    values: dict[str, Status]  # type: ignore[assignment]
-    unmapped: Status | Literal["reject"] = "reject"  # type: ignore[assignment]
+    values: Mapping[str, Status]
+    unmapped: Status | Literal["reject"] = "reject"
 
 
 class PriorityValues(Values):
-    values: dict[str, Priority]  # type: ignore[assignment]
-    unmapped: Priority | Literal["reject"] = "reject"  # type: ignore[assignment]
+    values: Mapping[str, Priority]
+    unmapped: Priority | Literal["reject"] = "reject"
 
 
 class ImpactValues(Values):
-    values: dict[str, Impact]  # type: ignore[assignment]
-    unmapped: Impact | Literal["reject"] = "reject"  # type: ignore[assignment]
+    values: Mapping[str, Impact]
+    unmapped: Impact | Literal["reject"] = "reject"
 
 
 class UrgencyValues(Values):
-    values: dict[str, Urgency]  # type: ignore[assignment]
-    unmapped: Urgency | Literal["reject"] = "reject"  # type: ignore[assignment]
+    values: Mapping[str, Urgency]
+    unmapped: Urgency | Literal["reject"] = "reject"
 
 
 class Names(_Part):
@@ -184,7 +184,7 @@ class EventMapping(_Part):
             try:
                 read = datetime.strptime(probe.strftime(form), form)  # noqa: DTZ007
             except ValueError as wrong:
-                raise ValueError(f"{form!r} cannot be read back: {wrong}") from None
+                raise ValueError(f"{form!r} needs day, month and year: {wrong}") from None
             if (read.year, read.month, read.day) != (2016, 2, 29):
                 raise ValueError(f"{form!r} needs day, month and year")
         return value
@@ -220,13 +220,9 @@ class EventMapping(_Part):
                 yield f"ticket.{key}", column
 
     def missing_columns(self, header: Iterable[str]) -> list[str]:
-        """A sentence for each column that the mapping names and the file does not have."""
+        """Each column that the mapping names and the file does not have, with the key that names it."""
         there = set(header)
-        return [
-            f"{key} names the column {column!r}, which the file does not have"
-            for column, key in self.columns().items()
-            if column not in there
-        ]
+        return [f"{column!r} ({key})" for column, key in self.columns().items() if column not in there]
 
 
 def template_parts(template: str) -> list[tuple[str, str | None]]:

@@ -12,7 +12,7 @@ import io
 import lzma
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,7 @@ class Export:
             self._stack.close()
             raise
         self._quote = form.quote.encode(form.encoding)
+        self._is_event: Callable[[list[str]], bool] | None = None
         self._delimiter = form.delimiter.encode(form.encoding)
 
     def __enter__(self) -> Export:
@@ -82,7 +83,9 @@ class Export:
         """Bytes of the file, as it lies packed, that have been read."""
         return self._raw.tell()
 
-    def rows(self) -> Iterator[Row | Reject]:
+    def rows(self, is_event: Callable[[list[str]], bool] | None = None) -> Iterator[Row | Reject]:
+        """Every record. `is_event` says whether values can be one, which ends a quote that goes astray."""
+        self._is_event = is_event
         width, delimiter, encoding = len(self.header), self._form.delimiter, self._form.encoding
         quote, lines = self._quote, self._lines
         try:
@@ -129,8 +132,15 @@ class Export:
         return Reject(number, "has a quote that does not end", [_shown(line)])
 
     def _stands_alone(self, line: bytes) -> bool:
-        """Enough delimiters for a whole record: the value before it never ended."""
-        return line.count(self._delimiter) >= len(self.header) - 1
+        """Whether the line is a record by itself: then the value before it never ended."""
+        if line.count(self._delimiter) < len(self.header) - 1:
+            return False
+        text = line.decode(self._form.encoding, errors="replace").rstrip("\r\n")
+        try:
+            fields = next(self._parser(text), [])
+        except csv.Error:
+            fields = text.split(self._form.delimiter)
+        return len(fields) >= len(self.header) and (self._is_event is None or self._is_event(fields))
 
     def _record(self, number: int, record: bytes) -> Row | Reject | None:
         """The record that the bytes hold; None if a quoted value goes on after them."""

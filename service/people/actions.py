@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from pydantic import Field
 from sqlalchemy import delete, func, select
 
@@ -18,6 +20,7 @@ from service.people.tokens import int_key
 from service.places.actions import may_edit_directory
 from service.places.models import Place
 
+log = structlog.get_logger()
 EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,190}$"
 
 
@@ -171,6 +174,7 @@ async def people_page(
     if (key := key_of(cursor, 1)) is not None:
         query = query.where(Person.id > int_key(key))
     rows = (await eyes.db.execute(query.limit(limit + 1))).all()
+    _log_reading(eyes.actor, rows[:limit])
     return Page(rows[:limit], cursor_of(rows[limit - 1].id) if len(rows) > limit else None)
 
 
@@ -182,7 +186,15 @@ async def person_by_id(eyes: Eyes, person_id: int) -> Any:
     row = (await eyes.db.execute(select(*PERSON).where(Person.id == person_id))).one_or_none()
     if row is None:
         raise NotFound("There is no such person.")
+    _log_reading(actor, [row])
     return row
+
+
+def _log_reading(actor: Actor, rows: Sequence[Any]) -> None:
+    """Who looked at which pupils' records is written down."""
+    pupils = [row.id for row in rows if row.role is Role.PUPIL and row.id != actor.person_id]
+    if pupils:
+        log.info("pupils_read", by=actor.person_id, pupils=pupils)
 
 
 async def me(eyes: Eyes) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import chain
 from typing import Any, Final
@@ -33,6 +33,8 @@ FINISHED: Final = frozenset({RESOLVED, CLOSED})
 
 Event = tuple[int, str | None, int | None]
 """An instant with the status and the queue that an event says, None where it says nothing of them."""
+Ending = tuple[str, bool, bool, bool]
+"""A target of a ticket: its name, whether a cycle of it was met, was breached, and is breached and runs."""
 Clock = Callable[[int], int]
 """How much time has run by an instant, from some beginning: only differences mean something."""
 
@@ -51,15 +53,12 @@ class History:
     moved_at: tuple[int, ...]
     statuses: tuple[tuple[int, str], ...]
     """Every event that says a status, with its instant."""
+    last_at: int
+    """The latest instant at which anything is said of its status, or the opening."""
 
     @property
     def is_open(self) -> bool:
         return not self.statuses or self.statuses[-1][1] in OPEN
-
-    @property
-    def last_at(self) -> int:
-        """The latest instant at which anything is said of its status, or the opening."""
-        return max((at for at, _ in self.statuses), default=self.opened_at)
 
 
 def history(opened_at: int, events: Iterable[Event]) -> History:
@@ -70,7 +69,7 @@ def history(opened_at: int, events: Iterable[Event]) -> History:
     reopened: list[int] = []
     moved: list[int] = []
     waits: dict[str, list[Span]] = {"on_hold": [], "waiting_on_requester": []}
-    before, since, queue = None, opened_at, None
+    before, since, queue = "", opened_at, None
     for at, status, named in events:
         if named is not None:
             if queue is not None and named != queue:
@@ -99,6 +98,7 @@ def history(opened_at: int, events: Iterable[Event]) -> History:
         reopened_at=tuple(reopened),
         moved_at=tuple(moved),
         statuses=tuple(statuses),
+        last_at=max(statuses)[0] if statuses else opened_at,
     )
 
 
@@ -180,7 +180,7 @@ class Months:
         return self._at(us)[1]
 
     def begins(self, since: int, until: int) -> list[tuple[str, int]]:
-        """The first of each month after `since` and up to the one after `until`: its date, and 00:00 there."""
+        """The first of each month after `since`, up to the one after `until`: its date, and 00:00 there."""
         local = instant(since).astimezone(self._zone)
         year, month = local.year, local.month
         found: list[tuple[str, int]] = []
@@ -200,7 +200,7 @@ def open_at(history: History, begins: Sequence[int]) -> list[int]:
     """
     first = bisect_right(begins, history.opened_at)
     last_at = history.last_at
-    found = []
+    found: list[int] = []
     for place in range(first, len(begins)):
         at = begins[place]
         if at > last_at:
@@ -221,7 +221,7 @@ AMOUNTS: Final = tuple((name, clock, hold) for clock in CLOCKS for name in TIMES
 class Counted:
     """A ticket as it counts: the months of what happened, and amounts of time where AMOUNTS has a name.
 
-    `responses` are the amounts to the first response by clock. `targets` holds (target, met, breached, runs).
+    `responses` are the amounts to the first response by clock.
     """
 
     opened: str
@@ -232,7 +232,7 @@ class Counted:
     amounts: tuple[int | None, ...]
     responses: tuple[int | None, ...] = ()
     is_unanswered: bool = False
-    targets: list[tuple[str, bool, bool, bool]] = field(default_factory=list)
+    targets: Sequence[Ending] = ()
 
 
 def counted(ticket: History, months: Months, clocks: Sequence[Clock]) -> Counted:
@@ -253,7 +253,7 @@ def _amounts(ticket: History, ends: Sequence[int | None], clock: Clock) -> Itera
     found: dict[int | None, tuple[int | None, ...]] = {None: (None, None, None, None)}
     opened_at, on_hold, waiting = ticket.opened_at, ticket.on_hold, ticket.waiting
     for end in ends:
-        if end not in found:
+        if end is not None and end not in found:
             whole = spent(clock, opened_at, end)
             less_hold = spent(clock, opened_at, end, on_hold) if on_hold else whole
             less_waiting = spent(clock, opened_at, end, waiting) if waiting else whole
@@ -325,4 +325,4 @@ def _happenings(name: str, by_ticket: Sequence[tuple[str, ...]]) -> dict[str, An
 def _by_month(months: Iterable[str | None]) -> dict[str, Any]:
     counts = Counter(months)
     counts.pop(None, None)
-    return {"count": counts.total(), "by_month": dict(sorted(counts.items()))}  # type: ignore[arg-type]
+    return {"count": counts.total(), "by_month": dict(sorted(counts.items()))}

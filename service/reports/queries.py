@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, or_, select, type_coerce
-from sqlalchemy.dialects.postgresql import aggregate_order_by, array_agg
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.types import NullType
 
 from service.core.work import Eyes
@@ -30,7 +30,7 @@ async def ticket_rows(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> 
     queue = func.coalesce(TicketEvent.queue_id, 0)
 
     def listed(value: Any) -> Any:
-        return type_coerce(array_agg(aggregate_order_by(value, TicketEvent.id)), NullType)
+        return type_coerce(func.array_agg(aggregate_order_by(value, TicketEvent.id)), NullType)
 
     events = (
         select(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -23,6 +25,7 @@ from service.reports.measures import (
     WEEKDAYS,
     Clock,
     Counted,
+    Ending,
     Event,
     History,
     Months,
@@ -35,7 +38,7 @@ from service.reports.measures import (
     working_clock,
 )
 from service.sla import timers
-from service.sla.calendar import micros
+from service.sla.calendar import Calendar, micros
 from service.sla.models import SchoolCalendar
 from service.sla.policy import Target
 from service.tickets.access import visible_to
@@ -123,48 +126,46 @@ class _Group:
     backlog: Counter[int] = field(default_factory=Counter)
 
 
-@dataclass(slots=True)
-class _Setting:
-    """What the figures are computed with."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All that the database says: enough to compute the report without it."""
 
-    months: Months
-    zone: str
-    clocks_of: Callable[[int | None], list[Clock]]
-    calendar: str | None
-    works: bool
+    wanted: ReportQuery
+    now: datetime
+    rows: Sequence[Any]
+    targets: Mapping[int, list[Ending]]
+    names: Names
+    calendars: Mapping[int, Calendar]
+    asked: int | None
+    fallback: int | None
 
 
 async def resolution_report(eyes: Eyes, wanted: ReportQuery) -> dict[str, Any]:
-    """The report, over the tickets that the actor sees: query, definitions, groups and total."""
+    """The report, over the tickets that the actor sees: query, definitions, groups and total.
+
+    The arithmetic runs in a thread, so that the process answers others meanwhile.
+    """
     require(may_report(eyes.actor), "Reports are for the desk, with a token for reports:read.")
     conditions = _conditions(eyes, wanted)
     rows = await queries.ticket_rows(eyes, conditions)
-    targets = await _targets(eyes, conditions)
-    tickets = [_history(row) for row in rows]
-    setting = await _setting(eyes, wanted, rows, tickets)
-    begins = _begins(eyes, wanted, tickets, setting.months)
-    instants = [at for _, at in begins]
-    since = micros(wanted.opened_since) if wanted.opened_since else None
-    cuts = [_cut(cut, setting.months) for cut in wanted.by]
-    total, groups = _Group(), dict[Values, _Group]()
-    for row, ticket in zip(rows, tickets, strict=True):
-        values = tuple(cut(row) for cut in cuts)
-        counts = since is None or ticket.opened_at >= since
-        there = (total, groups.setdefault(values, _Group())) if cuts else (total,)
-        if counts:
-            one = _counted(row, ticket, setting, targets.get(row.id, []))
-            for group in there:
-                group.tickets.append(one)
-        for place in open_at(ticket, instants):
-            for group in there:
-                group.backlog[place] += 1
-    return await _answer(eyes, wanted, setting, total, groups, [day for day, _ in begins])
+    asked = await _calendar(eyes, wanted.calendar) if wanted.calendar is not None else None
+    fallback = asked or await timers.calendar_of_place(eyes, None)
+    ids = {fallback} if asked else {fallback, *(row.calendar_id for row in rows)}
+    found = _Found(
+        wanted=wanted,
+        now=eyes.now,
+        rows=rows,
+        targets=await _targets(eyes, conditions),
+        names=await queries.names(eyes),
+        calendars={one: (await timers.calendar(eyes, one)).calendar for one in ids if one is not None},
+        asked=asked,
+        fallback=fallback,
+    )
+    return await asyncio.to_thread(_report, found)
 
 
-async def _targets(
-    eyes: Eyes, conditions: Sequence[ColumnElement[bool]]
-) -> dict[int, list[tuple[str, bool, bool, bool]]]:
-    found: dict[int, list[tuple[str, bool, bool, bool]]] = {}
+async def _targets(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> dict[int, list[Ending]]:
+    found: dict[int, list[Ending]] = {}
     for row in await queries.target_rows(eyes, conditions):
         found.setdefault(row.ticket_id, []).append((row.target.value, row.met, row.breached, row.running))
     return found
@@ -196,29 +197,6 @@ def _history(row: Any) -> History:
         row.times, map(STATUSES.get, row.statuses), [queue or None for queue in row.queues], strict=True
     )
     return history(row.opened_at, events)
-
-
-async def _setting(
-    eyes: Eyes, wanted: ReportQuery, rows: Sequence[Any], tickets: Sequence[History]
-) -> _Setting:
-    asked = await _calendar(eyes, wanted.calendar) if wanted.calendar is not None else None
-    first = asked or await timers.calendar_of_place(eyes, None)
-    ids = {first} if asked else {first, *(row.calendar_id for row in rows)}
-    since, until = _reach(rows, tickets)
-    clocks: dict[int | None, list[Clock]] = {None: [calendar_clock]}
-    name, zone = None, "UTC"
-    for calendar_id in ids - {None}:
-        kept = await timers.calendar(eyes, calendar_id)
-        clocks[calendar_id] = [calendar_clock, working_clock(kept.calendar, since, until)]
-        if calendar_id == asked:
-            name, zone = kept.calendar.name, kept.calendar.zone
-    fallback = clocks[first]
-
-    def clocks_of(calendar_id: int | None) -> list[Clock]:
-        return fallback if asked or calendar_id is None else clocks[calendar_id]
-
-    zone = wanted.zone or zone
-    return _Setting(Months(zone), zone, clocks_of, name, works=len(clocks) > 1)
 
 
 def _reach(rows: Sequence[Any], tickets: Sequence[History]) -> tuple[int, int]:
@@ -254,29 +232,62 @@ def _cut(cut: Cut, months: Months) -> Callable[[Any], Any]:
             return lambda row: getattr(row, column)
 
 
-def _begins(
-    eyes: Eyes, wanted: ReportQuery, tickets: Sequence[History], months: Months
-) -> list[tuple[str, int]]:
-    """The firsts of months at which the backlog is counted, none of them ahead of now.
+def _report(found: _Found) -> dict[str, Any]:
+    """The answer, computed."""
+    wanted = found.wanted
+    tickets = [_history(row) for row in found.rows]
+    zone = wanted.zone or (found.calendars[found.asked].zone if found.asked else "UTC")
+    months = Months(zone)
+    begins = _begins(found, tickets, months)
+    clocks_of = _clocks(found, tickets)
+    total, groups = _grouped(found, tickets, months, clocks_of, [at for _, at in begins])
 
-    From the first opening, or from `opened_since` if that is later, to the one after the last event; to now
-    while a ticket is open.
-    """
-    if not tickets:
-        return []
-    now = micros(eyes.now)
-    first = min(ticket.opened_at for ticket in tickets)
-    if wanted.opened_since is not None:
-        first = max(first, micros(wanted.opened_since) - 1)
-    last = now if any(ticket.is_open for ticket in tickets) else max(ticket.last_at for ticket in tickets)
-    return [(day, at) for day, at in months.begins(first, last) if at <= now]
+    def shown(group: _Group) -> dict[str, Any]:
+        backlog = [(day, group.backlog[place]) for place, (day, _) in enumerate(begins)]
+        return figures(group.tickets, backlog, TARGETS, working=bool(found.calendars))
+
+    kept = [values for values, group in groups.items() if group.tickets]
+    calendar = found.calendars[found.asked].name if found.asked else None
+    return {
+        "query": wanted.model_dump(mode="json") | {"zone": zone, "calendar": calendar},
+        "generated_at": found.now.isoformat(),
+        "definitions": DEFINITIONS,
+        "groups": [
+            _labelled(wanted.by, values, found.names) | shown(groups[values])
+            for values in sorted(kept, key=lambda values: _order(wanted.by, values, found.names))
+        ],
+        "total": shown(total),
+    }
+
+
+def _grouped(
+    found: _Found,
+    tickets: Sequence[History],
+    months: Months,
+    clocks_of: Callable[[int | None], list[Clock]],
+    begins: Sequence[int],
+) -> tuple[_Group, dict[Values, _Group]]:
+    """Every ticket, in total and in its group; one opened before `opened_since` in the backlog only."""
+    since = micros(found.wanted.opened_since) if found.wanted.opened_since else None
+    cuts = [_cut(cut, months) for cut in found.wanted.by]
+    total, groups = _Group(), dict[Values, _Group]()
+    for row, ticket in zip(found.rows, tickets, strict=True):
+        values = tuple(cut(row) for cut in cuts)
+        there = (total, groups.setdefault(values, _Group())) if cuts else (total,)
+        if since is None or ticket.opened_at >= since:
+            one = _counted(row, ticket, months, clocks_of(row.calendar_id), found.targets.get(row.id, ()))
+            for group in there:
+                group.tickets.append(one)
+        for place in open_at(ticket, begins):
+            for group in there:
+                group.backlog[place] += 1
+    return total, groups
 
 
 def _counted(
-    row: Any, ticket: History, setting: _Setting, targets: list[tuple[str, bool, bool, bool]]
+    row: Any, ticket: History, months: Months, clocks: Sequence[Clock], targets: Sequence[Ending]
 ) -> Counted:
-    clocks = setting.clocks_of(row.calendar_id)
-    one = counted(ticket, setting.months, clocks)
+    one = counted(ticket, months, clocks)
     one.targets = targets
     if row.for_requester and row.first_response_at is not None:
         one.responses = tuple(spent(clock, row.reported_at, row.first_response_at) for clock in clocks)
@@ -284,31 +295,32 @@ def _counted(
     return one
 
 
-async def _answer(
-    eyes: Eyes,
-    wanted: ReportQuery,
-    setting: _Setting,
-    total: _Group,
-    groups: Mapping[Values, _Group],
-    days: Sequence[str],
-) -> dict[str, Any]:
-    names = await queries.names(eyes)
-
-    def shown(group: _Group) -> dict[str, Any]:
-        backlog = [(day, group.backlog[place]) for place, day in enumerate(days)]
-        return figures(group.tickets, backlog, TARGETS, working=setting.works)
-
-    kept = [values for values, group in groups.items() if group.tickets]
-    return {
-        "query": wanted.model_dump(mode="json") | {"zone": setting.zone, "calendar": setting.calendar},
-        "generated_at": eyes.now.isoformat(),
-        "definitions": DEFINITIONS,
-        "groups": [
-            _labelled(wanted.by, values, names) | shown(groups[values])
-            for values in sorted(kept, key=lambda values: _order(wanted.by, values, names))
-        ],
-        "total": shown(total),
+def _clocks(found: _Found, tickets: Sequence[History]) -> Callable[[int | None], list[Clock]]:
+    """The clocks of a ticket by its calendar: every hour, and working time where the desk has a calendar."""
+    since, until = _reach(found.rows, tickets)
+    clocks: dict[int | None, list[Clock]] = {
+        one: [calendar_clock, working_clock(calendar, since, until)]
+        for one, calendar in found.calendars.items()
     }
+    every_hour: list[Clock] = [calendar_clock]
+    fallback = clocks.get(found.fallback, every_hour)
+    return lambda calendar_id: clocks.get(calendar_id, fallback)
+
+
+def _begins(found: _Found, tickets: Sequence[History], months: Months) -> list[tuple[str, int]]:
+    """The firsts of months at which the backlog is counted, none of them ahead of now.
+
+    From the first opening, or from `opened_since` if that is later, to the one after the last event; to now
+    while a ticket is open.
+    """
+    if not tickets:
+        return []
+    now = micros(found.now)
+    first = min(ticket.opened_at for ticket in tickets)
+    if found.wanted.opened_since is not None:
+        first = max(first, micros(found.wanted.opened_since) - 1)
+    last = now if any(ticket.is_open for ticket in tickets) else max(ticket.last_at for ticket in tickets)
+    return [(day, at) for day, at in months.begins(first, last) if at <= now]
 
 
 def _labelled(by: Sequence[Cut], values: Values, names: Names) -> dict[str, Any]:

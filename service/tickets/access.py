@@ -51,12 +51,25 @@ class Branch:
     def condition(self) -> ColumnElement[bool]:
         return and_(self.column.in_(self.values), self.also)
 
+    @property
+    def has_many(self) -> bool:
+        return len(self.values) > 1
+
+    @property
+    def name(self) -> str:
+        """What a list calls its values."""
+        return f"seen_{self.column.key}"
+
+    @property
+    def value(self) -> Any:
+        return list(self.values) if self.has_many else self.values[0]
+
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """The rule of `may_view` as a condition on `tickets`."""
     if actor.sees_all:
         return true()
-    return or_(shared_with(actor), *(branch.condition for branch in visible_branches(actor)))
+    return or_(shared_with([actor.person_id]), *(branch.condition for branch in visible_branches(actor)))
 
 
 def visible_branches(actor: Actor) -> list[Branch]:
@@ -77,9 +90,9 @@ def visible_branches(actor: Actor) -> list[Branch]:
     return branches
 
 
-def shared_with(actor: Actor) -> ColumnElement[bool]:
-    """Tickets that somebody on the desk shared with the actor."""
-    return and_(text("tickets.shared_with <> '{}'"), Ticket.shared_with.contains([actor.person_id]))
+def shared_with(me: Any) -> ColumnElement[bool]:
+    """Tickets that somebody on the desk shared with the actor, given as an array of one."""
+    return and_(text("tickets.shared_with <> '{}'"), Ticket.shared_with.contains(me))
 
 
 def may_open(actor: Actor) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -14,17 +14,17 @@ from sqlalchemy import (
     DateTime,
     Select,
     Text,
+    bindparam,
     cast,
     exists,
     func,
-    literal,
     literal_column,
     select,
     text,
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from service.assets.models import Asset
 from service.core.actor import Actor
@@ -41,7 +41,10 @@ from service.tickets.rules import desk_rules
 
 MOST_COUNTED = 10_000
 MOST_PROBED = 1_000
-LISTED = [column for column in TICKET if column.name not in ("description", "resolution")]
+MOST_QUERIES = 500
+NOT_LISTED = {"description", "resolution", "shared_with", "confidential", "device_holder_id", "policy_id",
+              "policy_version", "calendar_id", "unanswered_since", "touched_at"}  # fmt: skip
+LISTED = [column for column in TICKET if column.name not in NOT_LISTED]
 
 
 class Sort(StrEnum):
@@ -90,17 +93,16 @@ async def tickets_page(
     require(access.may_read(eyes.actor), "This token may not read tickets.")
     narrowed = await _by_id(eyes, narrowed)
     order = sort or default_sort(narrowed, by_due=eyes.actor.is_desk and words is None)
-    wanted = _conditions(eyes, narrowed, order)
+    values = _values(eyes, narrowed) | {"limit": limit + 1}
+    branches = _branches(eyes.actor, narrowed)
+    if branches is not None:
+        values |= {"me": [eyes.actor.person_id]} | {b.name: b.value for b in branches}
     if (key := key_of(cursor, 3)) is not None:
-        wanted.append(_after(order, key))
+        values |= _edge(order, key)
     if words is not None:
-        wanted.append(await _matching(eyes, words))
-    chosen = _chosen(eyes, narrowed, wanted, order, limit + 1)
-    if columns is None:
-        listed = with_names(select(*LISTED, *NAMES).join(chosen, chosen.c.id == Ticket.id))
-    else:
-        listed = select(*columns).join(chosen, chosen.c.id == Ticket.id)
-    rows = (await eyes.db.execute(listed.order_by(*_order(order)))).all()
+        values |= await _hits(eyes, words)
+    query = _page_query(narrowed, order, values.keys(), branches, columns)
+    rows = (await eyes.db.execute(query, values)).all()
     more = len(rows) > limit
     return Page(rows[:limit], cursor_after(rows[limit - 1], order) if more else None)
 
@@ -121,12 +123,12 @@ async def count_tickets(eyes: Eyes, narrowed: TicketFilter) -> tuple[int, bool]:
     require(access.may_read(eyes.actor), "This token may not read tickets.")
     narrowed = await _by_id(eyes, narrowed)
     seen: Select[Any] = (
-        select(literal_column("1")).select_from(Ticket).where(*_conditions(eyes, narrowed, Sort.NEWEST))
+        select(literal_column("1")).select_from(Ticket).where(*_conditions(narrowed, Sort.NEWEST))
     )
-    if not _sees_every(eyes.actor, narrowed):
+    if _branches(eyes.actor, narrowed) is not None:
         seen = seen.where(access.visible_to(eyes.actor))
     counted = select(func.count()).select_from(seen.limit(MOST_COUNTED + 1).subquery())
-    number = (await eyes.db.execute(counted)).scalar_one()
+    number = (await eyes.db.execute(counted, _values(eyes, narrowed))).scalar_one()
     return min(number, MOST_COUNTED), number > MOST_COUNTED
 
 
@@ -138,15 +140,57 @@ async def _by_id(eyes: Eyes, narrowed: TicketFilter) -> TicketFilter:
     return narrowed.model_copy(update={"queue": None, "queue_id": queue.id})
 
 
-def _chosen(eyes: Eyes, narrowed: TicketFilter, wanted: Sequence[Any], order: Sort, limit: int) -> Any:
+def _values(eyes: Eyes, narrowed: TicketFilter) -> dict[str, Any]:
+    """What the statement is told, by the names of its parameters."""
+    told = {name: getattr(narrowed, name) for name in TicketFilter.model_fields}
+    return {name: value for name, value in told.items() if value is not None} | {"now": eyes.now}
+
+
+def _page_query(
+    narrowed: TicketFilter,
+    order: Sort,
+    told: Collection[str],
+    branches: Sequence[access.Branch] | None,
+    columns: Sequence[Any] | None,
+) -> Select[Any]:
+    """The statement of a page. Lists that differ in nothing but values share one: it costs more to build one
+    and to find it among those that are compiled than to run it."""
+    flags = narrowed.open, narrowed.unassigned, narrowed.overdue, narrowed.status and is_open(narrowed.status)
+    ways = None if branches is None else tuple(branch.has_many for branch in branches)
+    shape = order, frozenset(told), flags, ways, None if columns is None else tuple(columns)
+    if shape not in _QUERIES:
+        if len(_QUERIES) >= MOST_QUERIES:
+            _QUERIES.clear()
+        _QUERIES[shape] = _listed(_chosen(narrowed, order, told, branches), columns).order_by(*_order(order))
+    return _QUERIES[shape]
+
+
+_QUERIES: dict[Any, Select[Any]] = {}
+
+
+def _listed(chosen: Any, columns: Sequence[Any] | None) -> Select[Any]:
+    if columns is None:
+        return with_names(select(*LISTED, *NAMES).join(chosen, chosen.c.id == Ticket.id))
+    return select(*columns).join(chosen, chosen.c.id == Ticket.id)
+
+
+def _chosen(
+    narrowed: TicketFilter, order: Sort, told: Collection[str], branches: Sequence[access.Branch] | None
+) -> Any:
     """The ids of a page: one branch a rule of visibility, each with its index and limit, then the best."""
+    wanted = _conditions(narrowed, order)
+    if "edge_id" in told:
+        wanted.append(_after(order))
+    if "hits" in told or "words" in told:
+        wanted.append(_matching(found="hits" in told))
+    limit = bindparam("limit", type_=BigInteger)
     at = (next_due() if order is Sort.NEXT_DUE else Ticket.opened_at).label("at")
     best = select(Ticket.id, at).where(*wanted).order_by(*_order(order)).limit(limit)
-    if _sees_every(eyes.actor, narrowed):
+    if branches is None:
         return best.subquery("chosen")
-    branches = [best.where(access.shared_with(eyes.actor))]
-    branches += [_branch(best.where(b.also), b) for b in access.visible_branches(eyes.actor)]
-    together = union_all(*(select(b.subquery()) for b in branches)).subquery()
+    shared = access.shared_with(bindparam("me", type_=Ticket.shared_with.type))
+    ways = [best.where(shared), *(_branch(best.where(b.also), b) for b in branches)]
+    together = union_all(*(select(way.subquery()) for way in ways)).subquery()
     distinct = select(together).distinct().subquery()
     keys = [distinct.c.at, distinct.c.id]
     ordered = [key.desc() for key in keys] if order is Sort.NEWEST else keys
@@ -155,25 +199,25 @@ def _chosen(eyes: Eyes, narrowed: TicketFilter, wanted: Sequence[Any], order: So
 
 def _branch(best: Select[Any], branch: access.Branch) -> Select[Any]:
     """The best of a branch; with several values the best of each (an index scan each), put together."""
-    if len(branch.values) == 1:
-        return best.where(branch.column == branch.values[0])
-    values = (
-        func.unnest(literal(list(branch.values), ARRAY(branch.column.type)))
-        .table_valued("value")
-        .render_derived()
-    )
+    if not branch.has_many:
+        return best.where(branch.column == bindparam(branch.name, type_=branch.column.type))
+    given = bindparam(branch.name, type_=ARRAY(branch.column.type))
+    values = func.unnest(given).table_valued("value").render_derived()
     each = best.where(branch.column == values.c.value).correlate(values).subquery().lateral()
     return select(each).select_from(values).join(each, literal_column("true"))
 
 
-def _sees_every(actor: Actor, narrowed: TicketFilter) -> bool:
-    """Whether the filter alone keeps the list to tickets the actor sees, so that no rule need be added."""
+def _branches(actor: Actor, narrowed: TicketFilter) -> Sequence[access.Branch] | None:
+    """The rules of visibility to add; None where the filter alone keeps the list to what the actor sees."""
     if actor.sees_all or (actor.person_id is not None and actor.person_id == narrowed.requester_id):
-        return True
-    return narrowed.queue_id is not None and narrowed.queue_id in actor.queue_ids
+        return None
+    if narrowed.queue_id is not None and narrowed.queue_id in actor.queue_ids:
+        return None
+    return access.visible_branches(actor)
 
 
-def _conditions(eyes: Eyes, narrowed: TicketFilter, order: Sort) -> list[Any]:
+def _conditions(narrowed: TicketFilter, order: Sort) -> list[Any]:
+    """Conditions on parameters named like the filter's fields (`_values`)."""
     finished = narrowed.status is not None and not is_open(narrowed.status)
     conditions: list[Any] = []
     if narrowed.open or order is Sort.NEXT_DUE or (narrowed.status is not None and not finished):
@@ -181,32 +225,36 @@ def _conditions(eyes: Eyes, narrowed: TicketFilter, order: Sort) -> list[Any]:
     if narrowed.open is False or finished:
         conditions.append(text("tickets.status >= 5"))
     if narrowed.asset_tag is not None:
-        asset = select(Asset.id).where(Asset.tag == narrowed.asset_tag).scalar_subquery()
+        asset = select(Asset.id).where(Asset.tag == bindparam("asset_tag")).scalar_subquery()
         conditions.append(Ticket.asset_id == asset)
     if narrowed.unassigned is not None:
         unassigned = Ticket.assignee_id.is_(None)
         conditions.append(unassigned if narrowed.unassigned else ~unassigned)
     if narrowed.tag is not None:
-        conditions += [text("tickets.tags <> '{}'"), Ticket.tags.contains([narrowed.tag])]
+        conditions += [
+            text("tickets.tags <> '{}'"),
+            Ticket.tags.contains(array([bindparam("tag", type_=Text)])),
+        ]
     if narrowed.overdue is not None:
-        overdue = func.coalesce(Ticket.next_due_at < eyes.now, literal_column("false"))
+        overdue = func.coalesce(Ticket.next_due_at < bindparam("now"), literal_column("false"))
         conditions.append(overdue if narrowed.overdue else ~overdue)
     if narrowed.opened_since is not None:
-        conditions.append(Ticket.opened_at >= narrowed.opened_since)
+        conditions.append(Ticket.opened_at >= bindparam("opened_since"))
     if narrowed.opened_until is not None:
-        conditions.append(Ticket.opened_at < narrowed.opened_until)
-    equal: list[tuple[Any, Any]] = [
-        (Ticket.status, narrowed.status),
-        (Ticket.queue_id, narrowed.queue_id),
-        (Ticket.school_id, narrowed.school_id),
-        (Ticket.assignee_id, narrowed.assignee_id),
-        (Ticket.requester_id, narrowed.requester_id),
-        (Ticket.category_id, narrowed.category),
-        (Ticket.kind, narrowed.kind),
-        (Ticket.priority, narrowed.priority),
-        (Ticket.external_id, narrowed.external_id),
-    ]
-    return conditions + [column == value for column, value in equal if value is not None]
+        conditions.append(Ticket.opened_at < bindparam("opened_until"))
+    equal: dict[str, Any] = {
+        "status": Ticket.status,
+        "queue_id": Ticket.queue_id,
+        "school_id": Ticket.school_id,
+        "assignee_id": Ticket.assignee_id,
+        "requester_id": Ticket.requester_id,
+        "category": Ticket.category_id,
+        "kind": Ticket.kind,
+        "priority": Ticket.priority,
+        "external_id": Ticket.external_id,
+    }
+    told = {name: column for name, column in equal.items() if getattr(narrowed, name) is not None}
+    return conditions + [column == bindparam(name, type_=column.type) for name, column in told.items()]
 
 
 def _order(order: Sort) -> tuple[Any, ...]:
@@ -215,36 +263,44 @@ def _order(order: Sort) -> tuple[Any, ...]:
     return (next_due() if order is Sort.NEXT_DUE else Ticket.opened_at), Ticket.id
 
 
-def _after(order: Sort, key: Sequence[Any]) -> ColumnElement[bool]:
+def _after(order: Sort) -> ColumnElement[bool]:
     """Rows beyond the cursor, as one row comparison that the index answers."""
-    belongs_to, at, number = key
-    if belongs_to != order.value or not isinstance(number, int) or not 0 <= number < 2**63:
-        raise Invalid.field("cursor", "This cursor belongs to another list. Start again.", "bad_cursor")
-    edge = tuple_(cast(literal(_edge(at), Text), DateTime(timezone=True)), literal(number, BigInteger))
+    at = cast(bindparam("edge_at", type_=Text), DateTime(timezone=True))
+    edge = tuple_(at, bindparam("edge_id", type_=BigInteger))
     here = tuple_(next_due() if order is Sort.NEXT_DUE else Ticket.opened_at, Ticket.id)
     return here < edge if order is Sort.NEWEST else here > edge
 
 
-def _edge(at: Any) -> str:
+def _edge(order: Sort, key: Sequence[Any]) -> dict[str, Any]:
+    belongs_to, at, number = key
+    if belongs_to != order.value or not isinstance(number, int) or not 0 <= number < 2**63:
+        raise Invalid.field("cursor", "This cursor belongs to another list. Start again.", "bad_cursor")
     if at == "infinity":
-        return "infinity"
+        return {"edge_at": at, "edge_id": number}
     try:
-        return datetime.fromisoformat(at).astimezone(UTC).isoformat()
+        return {"edge_at": datetime.fromisoformat(at).astimezone(UTC).isoformat(), "edge_id": number}
     except (TypeError, ValueError, OverflowError):
         raise Invalid.field("cursor", "This cursor is not one of ours. Start again.", "bad_cursor") from None
 
 
-async def _matching(eyes: Eyes, words: str) -> ColumnElement[bool]:
+async def _hits(eyes: Eyes, words: str) -> dict[str, Any]:
+    """Ids of the tickets whose text has the words; where they are many, the words themselves."""
+    ids = [row.ticket_id for row in await eyes.db.execute(_PROBE, {"words": words})]
+    return {"hits": ids} if len(ids) <= MOST_PROBED else {"words": words}
+
+
+_HAS_WORDS = TicketText.tsv.op("@@")(
+    func.websearch_to_tsquery(text("'english'::regconfig"), bindparam("words", type_=Text))
+)
+_PROBE = select(TicketText.ticket_id).where(_HAS_WORDS).limit(MOST_PROBED + 1)
+
+
+def _matching(*, found: bool) -> ColumnElement[bool]:
     """Tickets whose text has the words, as a condition that is fast for rare words and for common ones.
 
-    Rare: the index of words gives the ids. Common: the list is walked in its own order and each text tried.
+    Rare: the index of words gave the ids. Common: the list is walked in its own order and each text tried.
     """
-    query = func.websearch_to_tsquery(text("'english'::regconfig"), words)
-    hits = select(TicketText.ticket_id).where(TicketText.tsv.op("@@")(query)).limit(MOST_PROBED + 1)
-    ids = [row.ticket_id for row in await eyes.db.execute(hits)]
-    if len(ids) <= MOST_PROBED:
-        return Ticket.id == func.any(literal(ids, ARRAY(BigInteger)))
-    tried = select(TicketText.ticket_id).where(
-        TicketText.ticket_id == Ticket.id, TicketText.tsv.op("@@")(query)
-    )
+    if found:
+        return Ticket.id == func.any(bindparam("hits", type_=ARRAY(BigInteger)))
+    tried = select(TicketText.ticket_id).where(TicketText.ticket_id == Ticket.id, _HAS_WORDS)
     return exists(tried.offset(text("0")))

@@ -56,7 +56,7 @@ async def list_tickets(wanted: Annotated[TicketList, Query()], read: Reading) ->
     page = await tickets_page(
         read, wanted, sort=wanted.sort, words=wanted.q, limit=wanted.limit, cursor=wanted.cursor
     )
-    return Json(paged(page, wire.listed))
+    return Json({"items": wire.listed(page.rows), "next_cursor": page.next_cursor})
 
 
 @router.get(

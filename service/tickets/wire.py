@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -166,48 +167,54 @@ TARGETS = list(Target)
 STATES = list(TimerState)
 
 
-def listed(row: Any) -> dict[str, Any]:
+def listed(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows of a list. As dicts first: a look-up in a row costs ten times one in a dict."""
+    names = rows[0]._fields if rows else ()
+    return [_listed(dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "number": row.id,
-        "kind": row.kind,
-        "subject": row.subject,
-        "status": row.status,
-        "priority": row.priority,
-        "impact": row.impact,
-        "urgency": row.urgency,
-        "queue": {"key": row.queue_key, "name": row.queue_name},
-        "category": row.category_id,
-        "requester": _named(row.requester_id, row.requester_name),
-        "opened_by": _named(row.opened_by_id, row.opened_by_name),
-        "assignee": _named(row.assignee_id, row.assignee_name),
-        "place": {"id": row.place_id, "name": row.place_name} if row.place_id is not None else None,
-        "school_id": row.school_id,
+        "number": row["id"],
+        "kind": row["kind"],
+        "subject": row["subject"],
+        "status": row["status"],
+        "priority": row["priority"],
+        "impact": row["impact"],
+        "urgency": row["urgency"],
+        "queue": {"key": row["queue_key"], "name": row["queue_name"]},
+        "category": row["category_id"],
+        "requester": _named(row["requester_id"], row["requester_name"]),
+        "opened_by": _named(row["opened_by_id"], row["opened_by_name"]),
+        "assignee": _named(row["assignee_id"], row["assignee_name"]),
+        "place": {"id": row["place_id"], "name": row["place_name"]} if row["place_id"] is not None else None,
+        "school_id": row["school_id"],
         "asset": _asset(row),
-        "channel": row.channel,
-        "language": row.language,
-        "tags": row.tags,
-        "external_id": row.external_id,
-        "source_key": row.source_key,
-        "opened_at": row.opened_at,
-        "reported_at": row.reported_at,
-        "updated_at": row.updated_at,
-        "next_due_at": row.next_due_at,
-        "first_response_at": row.first_response_at,
-        "last_reply_at": row.last_reply_at,
-        "resolved_at": row.resolved_at,
-        "closed_at": row.closed_at,
-        "hold_reason": row.hold_reason,
-        "hold_until": row.hold_until,
-        "cause": row.cause,
-        "fix": row.fix,
-        "outcome": row.outcome,
-        "reopens": row.reopens,
-        "version": row.version,
+        "channel": row["channel"],
+        "language": row["language"],
+        "tags": row["tags"],
+        "external_id": row["external_id"],
+        "source_key": row["source_key"],
+        "opened_at": row["opened_at"],
+        "reported_at": row["reported_at"],
+        "updated_at": row["updated_at"],
+        "next_due_at": row["next_due_at"],
+        "first_response_at": row["first_response_at"],
+        "last_reply_at": row["last_reply_at"],
+        "resolved_at": row["resolved_at"],
+        "closed_at": row["closed_at"],
+        "hold_reason": row["hold_reason"],
+        "hold_until": row["hold_until"],
+        "cause": row["cause"],
+        "fix": row["fix"],
+        "outcome": row["outcome"],
+        "reopens": row["reopens"],
+        "version": row["version"],
     }
 
 
 def shown(row: Any) -> dict[str, Any]:
-    return listed(row) | {
+    return listed([row])[0] | {
         "description": row.description,
         "resolution": row.resolution,
         "shared_with": row.shared_with,
@@ -246,7 +253,7 @@ def _named(row_id: int | None, name: str | None) -> dict[str, Any] | None:
     return {"id": row_id, "name": name} if row_id is not None else None
 
 
-def _asset(row: Any) -> dict[str, Any] | None:
-    if row.asset_id is None:
+def _asset(row: dict[str, Any]) -> dict[str, Any] | None:
+    if row["asset_id"] is None:
         return None
-    return {"tag": row.asset_tag, "kind": row.asset_kind, "model": row.asset_model}
+    return {"tag": row["asset_tag"], "kind": row["asset_kind"], "model": row["asset_model"]}

@@ -160,7 +160,7 @@ OPERATIONS: dict[str, Try] = {
     "editAsset": Try(EDITS_DIRECTORY, "PUT", "/assets/{spare_tag}", lambda _: {"kind": "laptop"}),
     "listNotices": Try(EVERYBODY, "GET", "/notices"),
     "seeNotice": Try(frozenset({"technician"}), "POST", "/notices/{notice}/seen"),
-    "resolutionReport": Try(DESK, "GET", "/reports/resolution"),
+    "reportResolution": Try(DESK, "GET", "/reports/resolution"),
 }
 OPEN_TO_ALL = {"healthz", "readyz", "metrics"}
 

@@ -58,6 +58,15 @@ class Desk:
         assert payload["userErrors"] == [], payload
         return int(payload["ticket"]["number"])
 
+    async def fresh_queue(self, tickets: int = 0) -> tuple[str, list[int]]:
+        """A queue that only the admin sees whole, with so many tickets of the teacher's in it."""
+        async with self.app.state.resources.begin(SYSTEM) as work:
+            key = (await makers.make_queue(work)).key
+        numbers = [await self.open() for _ in range(tickets)]
+        for number in numbers:
+            await self.change("transferTicket", number=number, queue=key)
+        return key, numbers
+
     async def refused(self, verb: str, who: str = "technician", **given: Any) -> str:
         """The code of the refusal of a mutation."""
         payload = await self.change(verb, who, **given)
@@ -66,7 +75,9 @@ class Desk:
         return str(error["code"])
 
 
-async def make_desk(app: Any, client: httpx.AsyncClient) -> Desk:
+async def make_desk(app: Any) -> Desk:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    client = httpx.AsyncClient(transport=transport, base_url="http://desk")
     if not any(getattr(route, "path", "") == PATH for route in app.routes):
         app.include_router(graphql_door(Settings()))
     desk = Desk(app, client)

@@ -1,0 +1,5 @@
+"""Write the snapshot of the schema: `python -m schema`."""
+
+from schema import SNAPSHOT, sdl
+
+SNAPSHOT.write_text(sdl())

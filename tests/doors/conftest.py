@@ -1,0 +1,81 @@
+"""A live demo: `firstbell up --demo` in a process of its own, for the tests that use it as people would."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import fresh_database
+
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class LiveDemo:
+    url: str
+    printed: str
+    tokens: dict[str, str]
+
+    def as_(self, who: str) -> httpx.Client:
+        """A client of REST with the token that was printed for them."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"}
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30)
+
+    def environment(self, who: str, url: str | None = None) -> dict[str, str]:
+        """What the examples are told."""
+        return os.environ | {"FIRSTBELL_URL": url or self.url, "FIRSTBELL_TOKEN": self.tokens[who]}
+
+
+@pytest.fixture(scope="session")
+def live_demo(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDemo]:
+    folder = tmp_path_factory.mktemp("live")
+    with fresh_database(server_url, f"live_{uuid.uuid4().hex[:12]}") as database_url:
+        environment = os.environ | {"FIRSTBELL_DATABASE_URL": database_url, "FIRSTBELL_LOG_LEVEL": "warning"}
+        port = _free_port()
+        with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "up", "--demo", "--port", str(port)],
+                cwd=folder,
+                env=environment,
+                stdout=out,
+                stderr=err,
+            )
+        try:
+            yield _ready(server, f"http://127.0.0.1:{port}", folder)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            try:
+                server.wait(40)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _ready(server: subprocess.Popen[bytes], url: str, folder: Path) -> LiveDemo:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).is_success:
+                printed = (folder / "out").read_text()
+                return LiveDemo(url, printed, dict(re.findall(r"^  (\w+) +(fb_\S+)", printed, re.MULTILINE)))
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"The demo did not start: {(folder / 'err').read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
