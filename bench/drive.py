@@ -50,19 +50,22 @@ class _Client:
         self.began = time.perf_counter()
         self.socket.sendall(wanted)
 
-    def receive(self) -> bytes:
-        """The whole answer: what is readable, and the rest if it came in pieces."""
+    def receive(self) -> None:
+        """Read the whole answer: what is there, and the rest if it comes in pieces."""
         answer = self.socket.recv(1 << 18)
         while (end := answer.find(b"\r\n\r\n")) < 0 and answer:
             answer += self.socket.recv(1 << 18)
+        if answer[9:11] != b"20":
+            raise Refused(answer.decode(errors="replace")[:1000])
         at = answer.find(b"content-length: ", 0, end) + 16
         length = int(answer[at : answer.find(b"\r\n", at)])
         while len(answer) < end + 4 + length:
             answer += self.socket.recv(1 << 18)
-        return answer
 
 
-def drive(port: int, requests: Iterator[bytes], *, clients: int, seconds: float, most: int = 1 << 30) -> Round:
+def drive(
+    port: int, requests: Iterator[bytes], *, clients: int, seconds: float, most: int = 1 << 30
+) -> Round:
     """Keep `clients` requests in flight until time, requests or `most` run out."""
     gc.disable()
     waiting = selectors.EpollSelector()
@@ -79,11 +82,9 @@ def drive(port: int, requests: Iterator[bytes], *, clients: int, seconds: float,
     while waiting.get_map():
         for key, _ in waiting.select(20):
             client = key.data
-            answer = client.receive()
+            client.receive()
             ended = time.perf_counter()
             times.append(ended - client.began)
-            if answer[9:11] != b"20":
-                raise Refused(answer.decode(errors="replace")[:1000])
             wanted = next(requests, None) if ended - started < seconds and sent < most else None
             if wanted is None:
                 waiting.unregister(client.socket)

@@ -71,18 +71,36 @@ class Statements:
     def __init__(self, url: str) -> None:
         engine = create_engine(driver_url(url))
         metadata = MetaData()
-        names = "tickets", "sla_timers", "ticket_events", "ticket_texts", "queues", "persons", "places", "assets"
+        names = (
+            "tickets",
+            "sla_timers",
+            "ticket_events",
+            "ticket_texts",
+            "queues",
+            "persons",
+            "places",
+            "assets",
+        )
         tables = [Table(name, metadata, autoload_with=engine) for name in names]
         engine.dispose()
-        self.tickets, self.timers, self.events, self.texts, self.queues, self.persons, self.places, self.assets = (
-            tables
-        )
+        (
+            self.tickets,
+            self.timers,
+            self.events,
+            self.texts,
+            self.queues,
+            self.persons,
+            self.places,
+            self.assets,
+        ) = tables
         t = self.tickets
         due = literal_column("coalesce(tickets.next_due_at, 'infinity'::timestamptz)")
         is_open = text("tickets.status < 5")
         listed = [c for c in t.c if c.name not in NOT_LISTED]
         self.fetch = self._named([*t.c], self._timers_as_json()).where(t.c.id == bindparam("number"))
-        page = select(t.c.id).where(t.c.queue_id == bindparam("queue"), is_open).order_by(due, t.c.id).limit(51)
+        page = (
+            select(t.c.id).where(t.c.queue_id == bindparam("queue"), is_open).order_by(due, t.c.id).limit(51)
+        )
         chosen = page.subquery("chosen")
         self.page = self._named(listed, from_=t.join(chosen, chosen.c.id == t.c.id)).order_by(due, t.c.id)
         x = self.texts
@@ -95,7 +113,7 @@ class Statements:
         )
         self.fetched, self.listed = _names(self.fetch), _names(self.page)
         self.open_ticket = insert(t).returning(t.c.id)
-        self.open_timers = insert(self.timers)
+        self.open_timers = insert(self.timers).returning(self.timers.c.id)
         self.write_event = insert(self.events).returning(self.events.c.id)
         self.write_text = insert(x)
         self.lock = select(t).where(t.c.id == bindparam("number")).with_for_update(key_share=True)
@@ -229,7 +247,9 @@ def make_floor(url: str) -> FastAPI:
     @app.post("/tickets/{number}/reply")
     async def reply(number: int, wanted: Replied) -> Response:
         now = datetime.now(UTC)
-        return await _change(number, 1, sql.reply, {}, _event(number, "ticket.replied", now, body=wanted.body), now)
+        return await _change(
+            number, 1, sql.reply, {}, _event(number, "ticket.replied", now, body=wanted.body), now
+        )
 
     @app.post("/tickets/{number}/resolve")
     async def resolve(number: int, wanted: Resolved) -> Response:

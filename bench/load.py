@@ -209,7 +209,9 @@ STATEMENTS = [
             1 + {_h(5, STAFF)} AS requester, {STAFF} + 1 + {_h(6, TECHNICIANS)} AS technician,
             101 + {_h(7, ROOMS)} AS room, {_h(8, 3)} AS with_asset, 1 + {_h(9, ASSETS)} AS asset,
             {_h(10, 8)} AS topic, {_h(11, 10)} < 6 AND %(answered)s AS replied,
-            {_h(12, 1000)} < {int(FEW_SHARE * 1000)} AS few, (i - %(first)s) %% greatest(1, %(count)s / {RARE_HITS}) = 0
+            {_h(12, 1000)} < {int(FEW_SHARE * 1000)} AS few, (i - %(first)s) %% greatest(1, %(count)s / {
+        RARE_HITS
+    }) = 0
                 AS rare,
             date_trunc('second', now() - interval '365 days' * (%(last)s - i + 1) / (%(count)s + 1)) AS at,
             date_trunc('hour', now()) - interval '1 hour'
@@ -225,8 +227,12 @@ STATEMENTS = [
                 'Please install the test app', 'Something else is wrong'])[1 + topic] AS subject
         FROM drawn
     ), goals (p, first_goal, whole_goal) AS (
-        VALUES {", ".join(f"({p}, interval '{t['first_response']} min', interval '{t['resolution']} min')"
-                          for p, t in enumerate(TARGETS.values(), start=1))}
+        VALUES {
+        ", ".join(
+            f"({p}, interval '{t['first_response']} min', interval '{t['resolution']} min')"
+            for p, t in enumerate(TARGETS.values(), start=1)
+        )
+    }
     )
     SELECT placed.*, first_goal, whole_goal,
         coalesce(f.due, opened_at + first_goal) AS first_due, coalesce(w.due, opened_at + whole_goal) AS whole_due

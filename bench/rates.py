@@ -129,4 +129,8 @@ def _get(path: str, token: str, ours: bool) -> bytes:
 
 
 def _post(path: str, token: str, ours: bool, body: object) -> bytes:
-    return request("POST", f"/api/v1{path}", token=token, body=body) if ours else request("POST", path, body=body)
+    return (
+        request("POST", f"/api/v1{path}", token=token, body=body)
+        if ours
+        else request("POST", path, body=body)
+    )

@@ -14,7 +14,19 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 
-from schema import assets, people, places, relay, sla, subscriptions, ticket_changes, tickets
+from schema import (
+    assets,
+    desk,
+    desk_changes,
+    notices,
+    people,
+    places,
+    relay,
+    sla,
+    subscriptions,
+    ticket_changes,
+    tickets,
+)
 from schema.context import Context
 from schema.nodes import INSTANT, straighten
 
@@ -47,11 +59,21 @@ class DeskSchema(strawberry.Schema):
 
 
 Query = merge_types(
-    "Query", (relay.Query, people.Query, tickets.Query, places.Query, assets.Query, sla.Query)
+    "Query",
+    (
+        relay.Query,
+        people.Query,
+        tickets.Query,
+        places.Query,
+        assets.Query,
+        sla.Query,
+        notices.Query,
+        desk.Query,
+    ),
 )
 schema = DeskSchema(
     query=Query,
-    mutation=ticket_changes.Mutation,
+    mutation=merge_types("Mutation", (ticket_changes.Mutation, notices.Mutation, desk_changes.Mutation)),
     subscription=subscriptions.Subscription,
     extensions=[AsPrepared],
     scalar_overrides={datetime: INSTANT},

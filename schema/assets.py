@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from schema.context import Info
-from schema.nodes import Connection, Node, PageInfo, global_id, key_in, loaded, number_in, page_size
+from schema.nodes import Connection, Node, PageInfo, field, global_id, key_in, loaded, number_in, page_size
 from schema.people import Person
 from schema.places import Place, cursor_after
 from service.assets import actions
@@ -41,12 +41,12 @@ class AssetConnection:
 
 @strawberry.type
 class Query:
-    @strawberry.field(graphql_type=Asset | None, description="One device, by its tag.")
+    @field(graphql_type=Asset | None, description="One device, by its tag.")
     async def asset(self, info: Info, tag: str) -> object:
         async with info.context.read() as read:
             return await actions.asset_by_tag(read, tag)
 
-    @strawberry.field(graphql_type=AssetConnection | None, description="Devices you see.")
+    @field(graphql_type=AssetConnection | None, description="Devices you see.")
     async def assets(
         self,
         info: Info,

@@ -15,8 +15,8 @@ from service.core.actor import Actor
 from service.core.work import Conditions, Read, Resources, Work
 
 if TYPE_CHECKING:
-    from schema.limits import Prepared
     from schema.hub import Hub
+    from schema.limits import Prepared
 
 READS_AT_ONCE = 4
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import APIRouter
 from graphql import OperationType
 from starlette.requests import Request
@@ -23,6 +24,7 @@ from service.core.settings import Settings
 from service.web import BadRequest, Json, current_actor, resources_of
 
 PATH = "/graphql"
+log = structlog.get_logger()
 
 
 def graphql_door(settings: Settings) -> APIRouter:
@@ -67,6 +69,7 @@ async def _answer(request: Request, limits: Limits) -> Json:
     except asyncio.CancelledError:
         if asyncio.current_task().cancelling():  # type: ignore[union-attr]
             raise
+        log.error("field_cancelled", operation=operation)
         raise Fault from None  # a field that failed took down one that waited for the same rows
     body: dict[str, Any] = {"data": result.data}
     if result.errors:

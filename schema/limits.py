@@ -48,7 +48,7 @@ INTROSPECTION_COST = 100
 INTROSPECTIONS = ("__schema", "__type")
 READ_COST = 5
 USUAL_PAGE = 50
-SIZES = {"timers": 3, "links": 5, "sharedWith": 3}
+SIZES = {"timers": 3, "links": 5}
 OTHER_SIZE = 10
 MUTATION_COST = 20
 
@@ -116,7 +116,7 @@ class Looked:
     cost: int = 0
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The document is refused, with a stable code."""
 
     def __init__(self, code: str, message: str, node: Any = None) -> None:
@@ -186,7 +186,7 @@ class Limits:
         if shape.aliases > aliases:
             raise Refused(
                 "too_many_aliases",
-                f"A document has at most {aliases} aliases and repeated fields; this one has {shape.aliases}.",
+                f"A document has at most {aliases} aliases and repeated fields, not {shape.aliases}.",
             )
         if shape.introspections > MOST_INTROSPECTIONS:
             raise Refused("too_costly", f"A document introspects at most {MOST_INTROSPECTIONS} times.")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import strawberry
 from graphql import (
     GraphQLAbstractType,
+    GraphQLEnumType,
     GraphQLError,
     GraphQLFieldResolver,
     GraphQLObjectType,
@@ -29,8 +30,21 @@ if TYPE_CHECKING:
     from schema.context import Context
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 Tell = Callable[[Any], Any]
 Fetch = Callable[[Any, "Context"], Any]
+
+
+class Decorator(Protocol):
+    """Makes a field of a resolver; the annotation of the resolver tells what it returns, `graphql_type` what
+    the wire says."""
+
+    def __call__(self, *, description: str, graphql_type: Any = None) -> Callable[[F], F]: ...
+
+
+field: Decorator = cast("Any", strawberry.field)
+mutation: Decorator = cast("Any", strawberry.mutation)
+subscription: Decorator = cast("Any", strawberry.subscription)
 
 
 def _instant(value: object) -> datetime:
@@ -90,23 +104,28 @@ def loaded(loader: str, key: str, *, description: str | None = None) -> Any:
         value = getattr(row, key)
         return None if value is None else getattr(context.loaders, loader).load(value)
 
-    return loaded_by(fetch, description=description)
-
-
-def loaded_by(fetch: Fetch, *, description: str | None = None) -> Any:
     field = Loaded(description=description)
     field.fetch = fetch
     return field
 
 
 def straighten(schema: GraphQLSchema) -> None:
-    """Let plain and loaded fields answer straight from the row, without the calls in between."""
+    """Let fields and enums answer straight from the row, without the calls and searches in between."""
     for graphql_type in schema.type_map.values():
-        if isinstance(graphql_type, GraphQLObjectType):
+        if isinstance(graphql_type, GraphQLEnumType):
+            graphql_type.coerce_output_value = _named(graphql_type)  # type: ignore[assignment]
+        elif isinstance(graphql_type, GraphQLObjectType):
+            graphql_type.is_type_of = None
             for field in graphql_type.fields.values():
                 definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
                 if isinstance(definition, StrawberryField) and definition.is_basic_field:
                     field.resolve = _straight(definition)
+
+
+def _named(enum: GraphQLEnumType) -> Callable[[Any], str]:
+    """A member's name by the member, or by its plain value."""
+    names = {value.value: name for name, value in enum.values.items()}
+    return names.__getitem__
 
 
 def _straight(field: StrawberryField) -> GraphQLFieldResolver:
@@ -135,12 +154,12 @@ class Node:
     id: strawberry.ID
 
     @classmethod
-    def is_type_of(cls, row: Any, info: GraphQLResolveInfo) -> bool:
+    def is_type_of(cls, row: Any, info: GraphQLResolveInfo[Any]) -> bool:
         """Rows carry no type: a field's type says what they are, `Noded` does for `node`."""
         return True
 
     @classmethod
-    def resolve_type(cls, row: Any, info: GraphQLResolveInfo, of: GraphQLAbstractType) -> str:
+    def resolve_type(cls, row: Any, info: GraphQLResolveInfo[Any], of: GraphQLAbstractType) -> str:
         return str(row.type_name)
 
 

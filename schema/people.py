@@ -9,6 +9,7 @@ from schema.nodes import (
     Connection,
     Node,
     PageInfo,
+    field,
     global_id,
     key_in,
     line,
@@ -62,7 +63,7 @@ class Me:
 
 @strawberry.type
 class Query:
-    @strawberry.field(graphql_type=Me | None, description="Who you are.")
+    @field(graphql_type=Me | None, description="Who you are.")
     async def me(self, info: Info) -> object:
         async with info.context.read() as read:
             person = await actions.me(read)
@@ -75,12 +76,12 @@ class Query:
             child_ids=sorted(actor.child_ids),  # type: ignore[arg-type]
         )
 
-    @strawberry.field(graphql_type=Person | None, description="One person, by id or global id.")
+    @field(graphql_type=Person | None, description="One person, by id or global id.")
     async def person(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
         async with info.context.read() as read:
             return await actions.person_by_id(read, number_in(id, "Person"))
 
-    @strawberry.field(graphql_type=PersonConnection | None, description="People by id, for the desk.")
+    @field(graphql_type=PersonConnection | None, description="People by id, for the desk.")
     async def people(
         self,
         info: Info,

@@ -6,7 +6,7 @@ import strawberry
 
 from schema import enums  # noqa: F401  (the enums have their names before a type uses them)
 from schema.context import Info
-from schema.nodes import Connection, Node, PageInfo, global_id, key_in, loaded, page_size, told
+from schema.nodes import Connection, Node, PageInfo, field, global_id, key_in, loaded, page_size, told
 from service.core.paging import cursor_of
 from service.places import actions
 from service.places.models import PlaceKind
@@ -43,12 +43,12 @@ def cursor_after(row: object) -> str:
 
 @strawberry.type
 class Query:
-    @strawberry.field(graphql_type=Place | None, description="One place, by its id or global id.")
+    @field(graphql_type=Place | None, description="One place, by its id or global id.")
     async def place(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
         async with info.context.read() as read:
             return await actions.place_by_id(read, key_in(id, "Place"))
 
-    @strawberry.field(graphql_type=PlaceConnection | None, description="Places by id.")
+    @field(graphql_type=PlaceConnection | None, description="Places by id.")
     async def places(
         self,
         info: Info,

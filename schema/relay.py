@@ -10,7 +10,7 @@ import strawberry
 from strawberry import relay
 
 from schema.context import Context, Info
-from schema.nodes import Node, Noded, number_in
+from schema.nodes import Node, Noded, field, number_in
 from schema.tickets import queue_by_key
 from service.assets.actions import asset_by_tag
 from service.core.errors import Invalid, NotFound
@@ -88,11 +88,11 @@ async def _fetched(context: Context, value: str) -> Noded:
 
 @strawberry.type
 class Query:
-    @strawberry.field(graphql_type=Node | None, description="Anything, by its global id.")
+    @field(graphql_type=Node | None, description="Anything, by its global id.")
     async def node(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
         return await _fetched(info.context, id)
 
-    @strawberry.field(
+    @field(
         graphql_type=list[Node | None] | None,
         description="Several things by their global ids, in that order; null, with an error, for what is not "
         f"there. At most {MAX_PAGE}.",

@@ -8,7 +8,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from schema.context import Info
-from schema.nodes import Node, global_id, number_in, told
+from schema.nodes import Node, field, global_id, number_in, told
 from service.sla import calendars, policies
 from service.sla.models import TimerState
 from service.sla.policy import Target
@@ -53,19 +53,17 @@ class SlaPolicy(Node):
 
 @strawberry.type
 class Query:
-    @strawberry.field(
-        graphql_type=list[SlaPolicy] | None, description="In the order in which they are tried."
-    )
+    @field(graphql_type=list[SlaPolicy] | None, description="In the order in which they are tried.")
     async def sla_policies(self, info: Info) -> object:
         async with info.context.read() as read:
             return await policies.policies(read)
 
-    @strawberry.field(graphql_type=list[SchoolCalendar] | None, description="Every calendar, by name.")
+    @field(graphql_type=list[SchoolCalendar] | None, description="Every calendar, by name.")
     async def calendars(self, info: Info) -> object:
         async with info.context.read() as read:
             return await calendars.calendars(read)
 
-    @strawberry.field(graphql_type=SchoolCalendar | None, description="One calendar.")
+    @field(graphql_type=SchoolCalendar | None, description="One calendar.")
     async def calendar(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
         async with info.context.read() as read:
             return await calendars.calendar_by_id(read, number_in(id, "SchoolCalendar"))

@@ -27,7 +27,7 @@ BAD, UNAUTHORIZED, FORBIDDEN, TOO_SLOW, TAKEN, TWICE = 4400, 4401, 4403, 4408, 4
 Asked = tuple[str, dict[str, Any] | None, str | None]
 
 
-class Ended(Exception):  # noqa: N818
+class Ended(Exception):
     """The connection ends with a code of the protocol and a reason."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -160,7 +160,7 @@ class Connection:
             await self._results(name, operation, asked, looked)
         except (WebSocketDisconnect, RuntimeError):
             operation.end()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (one operation must not end the others)
             refusal = refusal_of(error)
             with contextlib.suppress(WebSocketDisconnect, RuntimeError):
                 await self._refuse(name, refusal.code, refusal.detail)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schema.context import Context, Info
 from schema.hub import Happening, Heard
+from schema.nodes import subscription
 from schema.tickets import Ticket, TicketEvent, queue_by_key
 from service.core.errors import NotFound, Refusal, Unavailable
 from service.core.faults import refusal_for
@@ -33,7 +34,7 @@ class TicketChange:
 
 @strawberry.type
 class Subscription:
-    @strawberry.subscription(description="What happens to one ticket.")
+    @subscription(description="What happens to one ticket.")
     async def ticket_changed(self, info: Info, number: int) -> AsyncGenerator[TicketChange, None]:
         context = info.context
         async with context.read() as read:
@@ -43,7 +44,7 @@ class Subscription:
             async for change in changes:
                 yield change
 
-    @strawberry.subscription(description="What happens in a queue, to the tickets in it that you see.")
+    @subscription(description="What happens in a queue, to the tickets in it that you see.")
     async def queue_changed(self, info: Info, key: str) -> AsyncGenerator[TicketChange, None]:
         context = info.context
         queue = await queue_by_key(context, key)

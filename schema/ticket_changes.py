@@ -7,11 +7,12 @@ from typing import Any
 
 import strawberry
 from pydantic import BaseModel
-from strawberry import UNSET
 
 from schema import ticket_inputs as given
+from schema.changes import changed
 from schema.context import Info
-from schema.errors import UserError, is_told_as_data, refusal_of, user_errors
+from schema.errors import UserError
+from schema.nodes import mutation
 from schema.ticket_inputs import wanted
 from schema.tickets import Ticket
 from service.tickets import actions, inputs, opening
@@ -29,18 +30,9 @@ class TicketPayload:
 async def _told(
     info: Info, asked: given.Once, verb: Verb, model: type[BaseModel] | None = None
 ) -> TicketPayload:
-    """Make the change in one transaction; a refusal rolls it back and is part of the answer."""
-    expected = _sent(getattr(asked, "expected_version", UNSET))
-    try:
-        arguments = _arguments(asked, model)
-        async with info.context.begin(_sent(asked.idempotency_key), expected) as work:
-            row: Any = await verb(work, *arguments)
-    except Exception as error:
-        refusal = refusal_of(error)
-        if not is_told_as_data(refusal):
-            raise refusal from error
-        return TicketPayload(ticket=None, user_errors=user_errors(refusal))
-    return TicketPayload(ticket=row, user_errors=[])
+    row: Any
+    row, errors = await changed(info, asked, verb, lambda: _arguments(asked, model))
+    return TicketPayload(ticket=row, user_errors=errors)
 
 
 def _arguments(asked: given.Once, model: type[BaseModel] | None) -> list[Any]:
@@ -49,80 +41,76 @@ def _arguments(asked: given.Once, model: type[BaseModel] | None) -> list[Any]:
     return number + ([wanted(asked, model)] if model is not None else [])
 
 
-def _sent(value: Any) -> Any:
-    return None if value is UNSET else value
-
-
 @strawberry.type
 class Mutation:
-    @strawberry.mutation(description="File a ticket.")
+    @mutation(description="File a ticket.")
     async def open_ticket(self, info: Info, input: given.OpenTicket) -> TicketPayload:  # noqa: A002
         return await _told(info, input, opening.open_ticket, inputs.OpenTicket)
 
-    @strawberry.mutation(description="Write to the other side.")
+    @mutation(description="Write to the other side.")
     async def reply_to_ticket(self, info: Info, input: given.Reply) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.reply, inputs.Reply)
 
-    @strawberry.mutation(description="Write what only the desk reads.")
+    @mutation(description="Write what only the desk reads.")
     async def note_on_ticket(self, info: Info, input: given.Note) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.note, inputs.Note)
 
-    @strawberry.mutation(description="Say what it is and how much it matters; fields that are not sent stay.")
+    @mutation(description="Say what it is and how much it matters; fields that are not sent stay.")
     async def triage_ticket(self, info: Info, input: given.Triage) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.triage, inputs.Triage)
 
-    @strawberry.mutation(description="Give it to a technician.")
+    @mutation(description="Give it to a technician.")
     async def assign_ticket(self, info: Info, input: given.Assign) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.assign, inputs.Assign)
 
-    @strawberry.mutation(description="Put it back for anybody of the queue.")
+    @mutation(description="Put it back for anybody of the queue.")
     async def unassign_ticket(self, info: Info, input: given.Unassign) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.unassign)
 
-    @strawberry.mutation(description="Send it to another queue.")
+    @mutation(description="Send it to another queue.")
     async def transfer_ticket(self, info: Info, input: given.Transfer) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.transfer, inputs.Transfer)
 
-    @strawberry.mutation(description="Begin to work on it.")
+    @mutation(description="Begin to work on it.")
     async def start_ticket(self, info: Info, input: given.Start) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.start)
 
-    @strawberry.mutation(description="Wait until the requester answers.")
+    @mutation(description="Wait until the requester answers.")
     async def wait_on_requester(self, info: Info, input: given.WaitOnRequester) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.wait_on_requester, inputs.WaitOnRequester)
 
-    @strawberry.mutation(description="Wait for a reason of the desk's own.")
+    @mutation(description="Wait for a reason of the desk's own.")
     async def hold_ticket(self, info: Info, input: given.Hold) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.hold, inputs.Hold)
 
-    @strawberry.mutation(description="Say that it is solved, and how.")
+    @mutation(description="Say that it is solved, and how.")
     async def resolve_ticket(self, info: Info, input: given.Resolve) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.resolve, inputs.Resolve)
 
-    @strawberry.mutation(description="End it for good.")
+    @mutation(description="End it for good.")
     async def close_ticket(self, info: Info, input: given.Close) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.close, inputs.Close)
 
-    @strawberry.mutation(description="It is not solved after all.")
+    @mutation(description="It is not solved after all.")
     async def reopen_ticket(self, info: Info, input: given.Reopen) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.reopen, inputs.Reopen)
 
-    @strawberry.mutation(description="It is not needed any more.")
+    @mutation(description="It is not needed any more.")
     async def cancel_ticket(self, info: Info, input: given.Cancel) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.cancel, inputs.Cancel)
 
-    @strawberry.mutation(description="Add and remove tags.")
+    @mutation(description="Add and remove tags.")
     async def tag_ticket(self, info: Info, input: given.Tag) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.tag, inputs.Tag)
 
-    @strawberry.mutation(description="Tie it to another ticket.")
+    @mutation(description="Tie it to another ticket.")
     async def link_ticket(self, info: Info, input: given.Link) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.link, inputs.Link)
 
-    @strawberry.mutation(description="Let somebody else see it.")
+    @mutation(description="Let somebody else see it.")
     async def share_ticket(self, info: Info, input: given.Share) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.share, inputs.Share)
 
-    @strawberry.mutation(description="Stop sharing it with somebody.")
+    @mutation(description="Stop sharing it with somebody.")
     async def unshare_ticket(self, info: Info, input: given.Unshare) -> TicketPayload:  # noqa: A002
         return await _told(info, input, actions.unshare, inputs.Unshare)

@@ -15,7 +15,17 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema.assets import Asset
 from schema.context import Context, Info
-from schema.nodes import Connection, Node, PageInfo, global_id, line, loaded, loaded_by, page_size, told
+from schema.nodes import (
+    Connection,
+    Node,
+    PageInfo,
+    field,
+    global_id,
+    line,
+    loaded,
+    page_size,
+    told,
+)
 from schema.people import Person
 from schema.places import Place, cursor_after
 from schema.sla import SlaTimer
@@ -85,7 +95,7 @@ class Queue(Node):
     confidential: bool
     is_default: bool
 
-    @strawberry.field(graphql_type="TicketConnection | None", description="The tickets in it that you see.")
+    @field(graphql_type="TicketConnection | None", description="The tickets in it that you see.")
     async def tickets(
         root: Any,  # noqa: N805
         info: Info,
@@ -120,9 +130,7 @@ class Ticket(Node):
     channel: Channel
     language: str
     tags: list[str]
-    shared_with: list[Person | None] | None = loaded_by(
-        lambda row, context: context.loaders.person.load_many(row.shared_with) if row.shared_with else []
-    )
+    shared_with: list[strawberry.ID] = strawberry.field(description="Who else sees it, as `personId`.")
     external_id: str | None
     source_key: str | None
     opened_at: datetime
@@ -144,7 +152,7 @@ class Ticket(Node):
     timers: list[SlaTimer] | None = loaded("timers", "id", description="Its SLA timers.")
     last_reply: TicketEvent | None = loaded("last_reply", "id", description="The newest public reply.")
 
-    @strawberry.field(
+    @field(
         graphql_type=TicketEventConnection | None,
         description="What happened, oldest first; internal events are for those who work the ticket.",
     )
@@ -158,12 +166,12 @@ class Ticket(Node):
             page = await queries.timeline(read, root.id, limit=page_size(first), cursor=after)
         return Connection(page, cursor_after, after=after)
 
-    @strawberry.field(graphql_type=list[TicketLink] | None, description="Tickets it is tied to.")
+    @field(graphql_type=list[TicketLink] | None, description="Tickets it is tied to.")
     async def links(root: Any, info: Info) -> object:  # noqa: N805
         async with info.context.read() as read:
             return await queries.links(read, root.id)
 
-    @strawberry.field(graphql_type=JSON | None, description="Its timers as they stand now, and why.")
+    @field(graphql_type=JSON | None, description="Its timers as they stand now, and why.")
     async def sla(root: Any, info: Info) -> object:  # noqa: N805
         async with info.context.read() as read:
             return await ticket_timers(read, root.id)
@@ -190,12 +198,12 @@ class TicketCount:
 
 @strawberry.type
 class Query:
-    @strawberry.field(graphql_type=Ticket | None, description="One ticket.")
+    @field(graphql_type=Ticket | None, description="One ticket.")
     async def ticket(self, info: Info, number: int) -> object:
         async with info.context.read() as read:
             return await queries.ticket_view(read, number)
 
-    @strawberry.field(
+    @field(
         graphql_type=TicketConnection | None,
         description="Tickets you see. The desk's default order is next due first, over open tickets; "
         "others', and that of a search for `words`, is newest first.",
@@ -212,22 +220,22 @@ class Query:
         narrowed = _narrowed(filter)
         return await _page(info.context, narrowed, sort=sort, words=words, first=first, after=after)
 
-    @strawberry.field(graphql_type=TicketCount | None, description="How many tickets you see.")
+    @field(graphql_type=TicketCount | None, description="How many tickets you see.")
     async def ticket_count(self, info: Info, filter: TicketFilter | None = UNSET) -> object:  # noqa: A002
         async with info.context.read() as read:
             count, more = await count_tickets(read, _narrowed(filter))
         return TicketCount(count=count, more=more)
 
-    @strawberry.field(graphql_type=list[Queue] | None, description="Queues you see.")
+    @field(graphql_type=list[Queue] | None, description="Queues you see.")
     async def queues(self, info: Info) -> object:
         async with info.context.read() as read:
             return await desk.queues(read)
 
-    @strawberry.field(graphql_type=Queue | None, description="One queue, by its key.")
+    @field(graphql_type=Queue | None, description="One queue, by its key.")
     async def queue(self, info: Info, key: str) -> object:
         return await queue_by_key(info.context, key)
 
-    @strawberry.field(graphql_type=list[Category] | None, description="What tickets can be about.")
+    @field(graphql_type=list[Category] | None, description="What tickets can be about.")
     async def categories(self, info: Info) -> object:
         async with info.context.read() as read:
             return await desk.categories(read)
@@ -279,7 +287,6 @@ COLUMNS: dict[str, Any] = {
     "assignee": Row.assignee_id,
     "place": Row.place_id,
     "asset": Row.asset_id,
-    "sharedWith": Row.shared_with,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from service.imports.lines import Line
 
-LINES_A_RUN = 250_000
+LINES_A_RUN = 100_000
 TEXT_A_RUN = 100_000_000
 LINES_A_BLOCK = 2_000
 MOST_RUNS = 100

@@ -43,7 +43,7 @@ from service.sla.models import SchoolCalendar
 from service.sla.policy import Target
 from service.tickets.access import visible_to
 from service.tickets.lifecycle import Status
-from service.tickets.models import Queue, Ticket
+from service.tickets.models import OPEN, Queue, Ticket
 from service.tickets.priority import Priority
 
 MOST_CUTS = 3
@@ -172,8 +172,11 @@ async def _targets(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> dic
 
 
 def _conditions(eyes: Eyes, wanted: ReportQuery) -> list[ColumnElement[bool]]:
-    """The filters but `opened_since`: the backlog counts what was opened before it too."""
+    """The filters. What was opened before `opened_since` and was not finished then is in the backlog."""
     found = [visible_to(eyes.actor)]
+    if wanted.opened_since is not None:
+        since = wanted.opened_since
+        found.append(or_(Ticket.opened_at >= since, OPEN, Ticket.updated_at >= since))
     if wanted.opened_until is not None:
         found.append(Ticket.opened_at < wanted.opened_until)
     if wanted.school:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.orm import aliased
 
 from service.core.errors import NotFound
 from service.core.traits import fits
@@ -137,7 +138,7 @@ async def save_new(work: Work, ticket_id: int, covered: Covered, followed: Follo
     kept = await calendar(work, covered.calendar_id)
     rules = await policy(work, covered)
     rows = [values_of(c, covered, kept, rules, work.now) for c in followed.course.cycles]
-    await work.session.execute(insert(SlaTimer), [row | {"ticket_id": ticket_id} for row in rows])
+    await work.session.execute(_INSERT, [row | {"ticket_id": ticket_id} for row in rows])
 
 
 async def follow(
@@ -205,7 +206,7 @@ async def _save(
             values = values_of(cycle, covered, kept, rules, work.now, noted=row.breached_at)
             changed.append({f"new_{name}": value for name, value in values.items()} | {"row": row.id})
     if new:
-        await work.session.execute(insert(SlaTimer), new)
+        await work.session.execute(_INSERT, new)
     if changed:
         await (await work.session.connection()).execute(UPDATE, changed)
 
@@ -326,6 +327,9 @@ _CHANGING = [
     "next_check_at",
 ]
 _TABLE: Any = SlaTimer.__table__
+_INSERT = insert(_TABLE).returning(
+    _TABLE.c.id
+)  # asked for its ids, SQLAlchemy writes all rows in one statement
 UPDATE = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("row"))
@@ -363,16 +367,21 @@ async def _load_calendar(db: Any, calendar_id: int) -> KeptCalendar:
 
 
 async def _load_place_calendar(db: Any, place_id: str | None) -> int | None:
-    current = place_id
-    for _ in range(4):
-        if current is None:
-            break
-        row = (
-            await db.execute(select(Place.calendar_id, Place.parent_id).where(Place.id == current))
-        ).one_or_none()
-        if row is None:
-            break
-        if row.calendar_id is not None:
-            return int(row.calendar_id)
-        current = row.parent_id
-    return await db.scalar(select(SchoolCalendar.id).order_by(SchoolCalendar.id).limit(1))  # type: ignore[no-any-return]
+    return await db.scalar(_PLACE_CALENDAR, {"place": place_id})  # type: ignore[no-any-return]
+
+
+def _place_calendar() -> Any:
+    """A place lies in a building, a building in a school: the nearest that keeps a calendar, in one look."""
+    here, above, top = aliased(Place), aliased(Place), aliased(Place)
+    nearest = (
+        select(func.coalesce(here.calendar_id, above.calendar_id, top.calendar_id))
+        .outerjoin(above, above.id == here.parent_id)
+        .outerjoin(top, top.id == above.parent_id)
+        .where(here.id == bindparam("place"))
+        .scalar_subquery()
+    )
+    first = select(SchoolCalendar.id).order_by(SchoolCalendar.id).limit(1).scalar_subquery()
+    return select(func.coalesce(nearest, first))
+
+
+_PLACE_CALENDAR = _place_calendar()

@@ -138,10 +138,11 @@ def side(work: Work, ticket: Ticket) -> By:
 def _changes(ticket: Ticket) -> dict[str, Any]:
     """Changed columns of the row with the values they had."""
     state = inspect(ticket)
+    columns = state.attrs
     return {
         name: (history.deleted or [None])[0]
-        for name in state.attrs.keys() & state.dict.keys()
-        if (history := state.attrs[name].history).has_changes()
+        for name in set(columns.keys()) - state.unmodified
+        if (history := columns[name].history).has_changes()
     }
 
 
@@ -185,7 +186,9 @@ async def write_event(
         "body": body,
         "detail": {name: value for name, value in detail.items() if value is not None},
     }
-    return (await work.session.execute(_WRITE_EVENT, event)).scalar_one()
+    event_id: int = (await work.session.execute(_WRITE_EVENT, event)).scalar_one()
+    return event_id
 
 
-_WRITE_EVENT = insert(TicketEvent).returning(TicketEvent.id)
+_EVENTS: Any = TicketEvent.__table__
+_WRITE_EVENT = insert(_EVENTS).returning(_EVENTS.c.id)

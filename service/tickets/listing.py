@@ -284,15 +284,19 @@ def _edge(order: Sort, key: Sequence[Any]) -> dict[str, Any]:
 
 
 async def _hits(eyes: Eyes, words: str) -> dict[str, Any]:
-    """Ids of the tickets whose text has the words; where they are many, the words themselves."""
-    ids = [row.ticket_id for row in await eyes.db.execute(_PROBE, {"words": words})]
-    return {"hits": ids} if len(ids) <= MOST_PROBED else {"words": words}
+    """Ids of the tickets whose text has the words; where they are many, the words themselves.
+
+    The ids stay the array literal that the database made of them: a thousand numbers cost more than a page.
+    """
+    count, ids = (await eyes.db.execute(_PROBE, {"words": words})).one()
+    return {"hits": ids or "{}"} if count <= MOST_PROBED else {"words": words}
 
 
 _HAS_WORDS = TicketText.tsv.op("@@")(
     func.websearch_to_tsquery(text("'english'::regconfig"), bindparam("words", type_=Text))
 )
-_PROBE = select(TicketText.ticket_id).where(_HAS_WORDS).limit(MOST_PROBED + 1)
+_PROBED = select(TicketText.ticket_id).where(_HAS_WORDS).limit(MOST_PROBED + 1).subquery()
+_PROBE = select(func.count(), cast(func.array_agg(_PROBED.c.ticket_id), Text)).select_from(_PROBED)
 
 
 def _matching(*, found: bool) -> ColumnElement[bool]:
@@ -301,6 +305,6 @@ def _matching(*, found: bool) -> ColumnElement[bool]:
     Rare: the index of words gave the ids. Common: the list is walked in its own order and each text tried.
     """
     if found:
-        return Ticket.id == func.any(bindparam("hits", type_=ARRAY(BigInteger)))
+        return Ticket.id == func.any(cast(bindparam("hits", type_=Text), ARRAY(BigInteger)))
     tried = select(TicketText.ticket_id).where(TicketText.ticket_id == Ticket.id, _HAS_WORDS)
     return exists(tried.offset(text("0")))

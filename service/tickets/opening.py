@@ -15,7 +15,7 @@ from service.tickets.changes import record_opened
 from service.tickets.inputs import OpenTicket
 from service.tickets.lifecycle import Status
 from service.tickets.lookups import asset_by_tag, category_known, place_by_id, requester
-from service.tickets.models import OPEN, Channel, Ticket, TicketText, number_sequence
+from service.tickets.models import OPEN, Channel, Ticket, TicketText
 from service.tickets.priority import priority_of
 from service.tickets.routing import queue_for
 from service.tickets.rules import DeskRules, QueueFacts, desk_rules
@@ -47,11 +47,14 @@ async def open_ticket(work: Work, wanted: OpenTicket) -> Ticket:
     queue = _queue(wanted, rules, traits)
     traits["queue"] = queue.key
     ticket.queue_id, ticket.confidential = queue.id, queue.confidential
-    ticket.id = await work.session.scalar(number_sequence.next_value())
     work.session.add(ticket)
     await record_opened(work, ticket, traits)
-    await work.session.execute(insert(TicketText).values(ticket_id=ticket.id, words=words_of(ticket)))
+    await work.session.execute(_WRITE_TEXT, {"ticket_id": ticket.id, "words": words_of(ticket)})
     return ticket
+
+
+_TEXTS: Any = TicketText.__table__
+_WRITE_TEXT = insert(_TEXTS)
 
 
 def words_of(ticket: Ticket) -> str:

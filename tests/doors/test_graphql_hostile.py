@@ -55,7 +55,8 @@ async def test_without_a_valid_token_there_is_a_problem_and_no_answer(
     [
         b"", b"{", b"null", b"1", b'"{ queues { key } }"', b"[]", b'[{"query": "{ queues { key } }"}]', b"{}",
         b'{"query": null}', b'{"query": 1}', b'{"query": ["{ queues { key } }"]}', b"\xff\xfe{}",
-        b'{"query": "{ queues { key } }", "variables": [1]}', b'{"query": "{ queues { key } }", "variables": "x"}',
+        b'{"query": "{ queues { key } }", "variables": [1]}',
+        b'{"query": "{ queues { key } }", "variables": "x"}',
         b'{"query": "{ queues { key } }", "operationName": 7}', b"[" * 100_000, b'{"query":' + b"[" * 5_000,
         '{"query": "\ud800"}'.encode("utf-8", "surrogatepass"), b'{"query": "\\ud800"}',
     ],
@@ -97,7 +98,9 @@ REFUSED = {
     "very deep": ("{" + "a{" * 400 + "b" + "}" * 400 + "}", "too_deep"),
     "a deep value": ('{ tickets(filter: ' + "[" * 400 + "]" * 400 + ") { nodes { number } } }", "too_deep"),
     "too long": ("{" + " queues { key }" * 2_000 + "}", "too_long"),
-    "too many aliases": ("{" + "".join(f" a{i}: queues {{ key }}" for i in range(40)) + "}", "too_many_aliases"),
+    "too many aliases": (
+        "{" + "".join(f" a{i}: queues {{ key }}" for i in range(40)) + "}", "too_many_aliases"
+    ),
     "one field many times": ("{" + " __typename" * 1_500 + "}", "too_many_aliases"),
     "one alias many times": ("{" + " a: __typename" * 600 + "}", "too_many_aliases"),
     "many operations": (" ".join(f"query Q{i} {{ __typename }}" for i in range(50)), "too_many_operations"),
@@ -113,10 +116,13 @@ REFUSED = {
         "{ ...F0 } " + " ".join(f"fragment F{i} on Query {{ ...F{i + 1} }}" for i in range(240)),
         "bad_query",
     ),
-    "too costly": ("{ tickets(first: 100) { nodes { timeline(first: 100) { nodes { body } } } } }", "too_costly"),
+    "too costly": (
+        "{ tickets(first: 100) { nodes { timeline(first: 100) { nodes { body } } } } }", "too_costly"
+    ),
     "a doubling": (
         "{ ...A } fragment A on Query { a: queues { ...B } b: queues { ...B } } "
-        "fragment B on Queue { c: tickets(first: 100) { nodes { subject kind } } d: tickets(first: 90) { nodes { tags } } }",
+        "fragment B on Queue { c: tickets(first: 100) { nodes { subject kind } } "
+        "d: tickets(first: 90) { nodes { tags } } }",
         "too_costly",
     ),
     "introspection many times": (
@@ -124,7 +130,7 @@ REFUSED = {
         "too_costly",
     ),
     "introspection in circles": (
-        "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }",
+        "{ __schema { types " + "{ fields { type " * 4 + "{ name }" + " } }" * 4 + " } }",
         "bad_query",
     ),
     "a subscription of two": ("subscription { a: queueChanged(key: \"a\") { missed } "
@@ -192,7 +198,8 @@ async def test_variables_of_the_wrong_kind_are_told_apart_from_faults(desk: Desk
     "filter_",
     [
         {"queue": "'; DROP TABLE tickets; --"}, {"queue": "no\u0000thing"}, {"assetTag": "x" * 500},
-        {"tag": "\u202e"}, {"openedSince": "0001-01-01T00:00:00Z"}, {"queueId": "-1"}, {"assigneeId": "9" * 40},
+        {"tag": "\u202e"}, {"openedSince": "0001-01-01T00:00:00Z"}, {"queueId": "-1"},
+        {"assigneeId": "9" * 40},
         {"requesterId": "UGVyc29uOm9vcHM="}, {"open": None, "priority": None, "category": "../../etc"},
     ],
 )  # fmt: skip
@@ -265,5 +272,5 @@ async def test_limits_come_from_the_settings() -> None:
         ("{ " + "queues { key } " * 20 + "}", "too_long"),
     ):
         (error,) = limits.look(document, None, None).errors
-        assert error.extensions == error.extensions | {"code": code}
+        assert (error.extensions or {})["code"] == code
     assert graphql_door(Settings()).routes

@@ -29,7 +29,8 @@ from tests.doors.graphql_client import Desk, make_desk
 PROTOCOL = Subprotocol("graphql-transport-ws")
 CHANGED = """subscription($n: Int!) { ticketChanged(number: $n) {
     missed ticket { number status version queue { key } } event { kind body public by { name } } } }"""
-QUEUE_CHANGED = "subscription($key: String!) { queueChanged(key: $key) { ticket { number queue { key } } event { kind } } }"
+QUEUE_CHANGED = """subscription($key: String!) { queueChanged(key: $key) {
+    ticket { number queue { key } } event { kind } } }"""
 
 
 class Quiet(uvicorn.Server):
@@ -105,7 +106,7 @@ async def served(database_url: str) -> AsyncIterator[Served]:
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="websockets-sansio")
     server = Quiet(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     if (wired := getattr(app.state, "hub", None)) is not None:
         await wired.close()
@@ -281,9 +282,11 @@ async def test_a_subscription_before_the_handshake_closes_the_connection(served:
 @pytest.mark.parametrize(
     ("message", "code"),
     [
-        ("{", 4400), ("[]", 4400), ("7", 4400), ('"subscribe"', 4400), ("[" * 10_000, 4400), (b"\x00\xff", 4400),
+        ("{", 4400), ("[]", 4400), ("7", 4400), ('"subscribe"', 4400),
+        ("[" * 10_000, 4400), (b"\x00\xff", 4400),
         ('{"type": 5}', 4400), ('{"type": "dance"}', 4400), ('{"type": "connection_init"}', 4429),
-        ('{"type": "subscribe"}', 4400), ('{"type": "subscribe", "id": 5, "payload": {"query": "{a}"}}', 4400),
+        ('{"type": "subscribe"}', 4400),
+        ('{"type": "subscribe", "id": 5, "payload": {"query": "{a}"}}', 4400),
         ('{"type": "subscribe", "id": "1"}', 4400), ('{"type": "subscribe", "id": "1", "payload": []}', 4400),
         ('{"type": "subscribe", "id": "1", "payload": {"query": 5}}', 4400),
         ('{"type": "subscribe", "id": "1", "payload": {"query": "{a}", "variables": [5]}}', 4400),

@@ -11,6 +11,7 @@ import pytest
 
 from service.core.actor import SYSTEM
 from service.tickets import actions, inputs
+from tests import makers
 from tests.doors.graphql_client import PAYLOAD, Desk, make_desk
 
 DONE = {"resolution": "Swapped the cable", "cause": "AV_CABLE", "fix": "ONSITE_ADJUST"}
@@ -34,8 +35,9 @@ async def test_a_ticket_is_answered_with_all_that_rest_shows(desk: Desk) -> None
     number = await desk.open(category="av.projector", assetTag=desk.tag, impact="CLASSROOM")
     query = """query($number: Int!) { ticket(number: $number) {
         number status priority kind impact urgency channel language tags reopens version description
-        queue { key name } category { key } requester { personId name role } openedBy { name } assignee { name }
-        place { placeId name } schoolId asset { tag kind model holder { name } } sharedWith { name }
+        queue { key name } category { key } requester { personId name role } openedBy { name }
+        assignee { name } place { placeId name } schoolId asset { tag kind model holder { name } }
+        sharedWith
         timers { target cycle state startedAt dueAt targetMinutes } lastReply { body }
         timeline { nodes { kind by { name } byName byDesk public status body detail } }
         links { number } sla openedAt reportedAt updatedAt nextDueAt cause fix outcome resolution } }"""
@@ -88,11 +90,11 @@ async def test_a_ticket_is_assigned_transferred_shared_and_linked(desk: Desk) ->
     ):
         payload = await desk.change(verb, number=number, **given)
         assert payload["userErrors"] == [], verb
-    query = """query($number: Int!) { ticket(number: $number) { queue { key } sharedWith { personId }
+    query = """query($number: Int!) { ticket(number: $number) { queue { key } sharedWith
         links { kind outward number } } }"""
     ticket = (await desk.data(query, number=number))["ticket"]
     assert ticket["queue"]["key"] == desk.other_queue.key
-    assert ticket["sharedWith"] == [{"personId": str(vendor)}]
+    assert ticket["sharedWith"] == [str(vendor)]
     assert ticket["links"] == [{"kind": "RELATES_TO", "outward": True, "number": other}]
     await desk.change("unshareTicket", number=number, personId=str(vendor))
     assert (await desk.data(query, number=number))["ticket"]["sharedWith"] == []
@@ -181,7 +183,8 @@ async def test_several_changes_in_one_document_see_each_other(desk: Desk) -> Non
     number = await desk.open()
     query = f"""mutation($a: ReplyToTicketInput!, $b: StartTicketInput!) {{
         replyToTicket(input: $a) {{ ticket {{ lastReply {{ body }} }} }}
-        again: replyToTicket(input: {{number: {number}, body: "Second"}}) {{ ticket {{ lastReply {{ body }} }} }}
+        again: replyToTicket(input: {{number: {number}, body: "Second"}}) {{
+            ticket {{ lastReply {{ body }} }} }}
         startTicket(input: $b) {PAYLOAD} }}"""
     answer = await desk.data(query, a={"number": number, "body": "First"}, b={"number": number})
     assert answer["replyToTicket"]["ticket"]["lastReply"]["body"] == "First"
@@ -211,8 +214,8 @@ async def test_a_list_is_paged_by_cursor_without_loss_or_repeat(desk: Desk) -> N
 
 async def test_an_edge_in_the_middle_continues_after_itself(desk: Desk) -> None:
     key, _ = await desk.fresh_queue(tickets=3)
-    query = """query($key: String!, $after: String) { queue(key: $key) { name tickets(first: 3, after: $after) {
-        edges { cursor node { number } } } } }"""
+    query = """query($key: String!, $after: String) { queue(key: $key) {
+        name tickets(first: 3, after: $after) { edges { cursor node { number } } } } }"""
     edges = (await desk.data(query, "admin", key=key))["queue"]["tickets"]["edges"]
     rest = (await desk.data(query, "admin", key=key, after=edges[0]["cursor"]))["queue"]["tickets"]["edges"]
     assert [edge["node"] for edge in rest] == [edge["node"] for edge in edges[1:]]
@@ -257,7 +260,8 @@ async def test_what_cannot_be_seen_is_null_with_an_error(desk: Desk) -> None:
 async def test_internal_notes_are_for_the_desk_only(desk: Desk) -> None:
     number = await desk.open()
     await desk.change("noteOnTicket", number=number, body="The teacher kicked it")
-    query = "query($n: Int!) { ticket(number: $n) { timeline { nodes { kind body public } } lastReply { body } } }"
+    query = """query($n: Int!) { ticket(number: $n) {
+        timeline { nodes { kind body public } } lastReply { body } } }"""
     theirs = await desk.data(query, "teacher", n=number)
     assert [node["kind"] for node in theirs["ticket"]["timeline"]["nodes"]] == ["ticket.opened"]
     assert "kicked" not in str(theirs)
@@ -336,8 +340,9 @@ async def test_an_id_that_is_not_ours_is_null_beside_those_that_are(desk: Desk) 
 
 async def test_the_directory_is_for_those_who_may_look_things_up(desk: Desk) -> None:
     query = """query($place: ID!, $tag: String!, $person: ID!) {
-        me { person { name } scopes schoolIds } place(id: $place) { name kind } places(first: 1) { nodes { id } }
-        asset(tag: $tag) { tag holder { name } } assets(first: 1) { edges { cursor node { tag } } }
+        me { person { name } scopes schoolIds } place(id: $place) { name kind }
+        places(first: 1) { nodes { id } } asset(tag: $tag) { tag holder { name } }
+        assets(first: 1) { edges { cursor node { tag } } }
         person(id: $person) { name email } queues { key } categories { key } }"""
     asked = {"place": desk.school.id, "tag": desk.tag, "person": str(desk.people["teacher"].id)}
     answer = await desk.data(query, **asked)
@@ -365,8 +370,6 @@ async def test_a_document_with_several_operations_runs_the_one_that_is_named(des
 
 async def test_a_ticket_that_leaves_the_actors_sight_is_still_the_answer_to_the_change(desk: Desk) -> None:
     async with desk.app.state.resources.begin(SYSTEM) as work:
-        from tests import makers
-
         secret_queue = await makers.make_queue(work, confidential=True)
         number = (await makers.make_ticket(work)).id
         await actions.transfer(work, number, inputs.Transfer(queue=desk.queue.key))
