@@ -1,16 +1,25 @@
-"""`python -m bench` runs all but the million; `python -m bench NAME` one of them."""
+"""`python -m bench` compares with the floors and prints ratios; `python -m bench NAME` runs one benchmark:
+
+rates (the six operations), graphql, sweep, or flat (10,000 tickets against 1,000,000; some minutes more).
+"""
 
 from __future__ import annotations
 
 import sys
 
-from bench import rates
+from bench import flat, graphql, rates, sweep
+
+ALONE = {"rates": rates.run, "graphql": graphql.run, "sweep": sweep.run, "flat": flat.run}
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else "rates"
-    if name == "rates":
-        rates.run(*sys.argv[2:3])
+    match sys.argv[1:]:
+        case []:
+            rates.run()
+        case [name] if name in ALONE:
+            ALONE[name]()
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ def run() -> bool:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstbell-bench-")))
         url = stack.enter_context(lease(home))
-        desks = [asyncio.run(load.load(_database(url, size), size, open_share=s)) for size, s in SIZES.items()]
+        desks = [
+            asyncio.run(load.load(_database(url, size), size, open_share=s)) for size, s in SIZES.items()
+        ]
         ports = [stack.enter_context(server("ours", desk.url)) for desk in desks]
         return compare(desks, ports)
 
@@ -59,7 +61,9 @@ def _database(url: str, size: int) -> str:
 
 def compare(desks: list[load.Desk], ports: list[int]) -> bool:
     small, large = (f"{desk.tickets:,}" for desk in desks)
-    print(f"{'p50 and p99 in ms':<30}{small + ' p50':>16}{'p99':>8}{large + ' p50':>16}{'p99':>8}{'ratio':>7}{'aim':>6}")
+    print(
+        f"{'p50 and p99 in ms':<30}{small + ' p50':>16}{'p99':>8}{large + ' p50':>16}{'p99':>8}{'ratio':>7}{'aim':>6}"
+    )
     kept = True
     for name in paths(desks[0]):
         tallies = [Tally(), Tally()]

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -108,11 +108,11 @@ async def work(database_url: str) -> AsyncIterator[Work]:
     await engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def live(database_url: str) -> Iterator[str]:
+@contextmanager
+def serving(url: str) -> Iterator[str]:
     """The service on a real socket of the loopback, in a thread of its own; its address."""
     config = uvicorn.Config(
-        make_app(database_url, Settings(database_pool=8)),
+        make_app(url, Settings(database_pool=8)),
         host="127.0.0.1",
         port=0,
         log_config=None,

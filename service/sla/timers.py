@@ -208,7 +208,8 @@ async def _save(
     if new:
         await work.session.execute(_INSERT, new)
     if changed:
-        await (await work.session.connection()).execute(UPDATE, changed)
+        one_or_many = changed[0] if len(changed) == 1 else changed  # one in a list costs a pipeline
+        await (await work.session.connection()).execute(UPDATE, one_or_many)
 
 
 def _followed(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,8 +20,10 @@ from schemathesis.specs.openapi.checks import (
 from service.app import make_app
 from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
+from service.core.migrating import migrate
 from service.core.work import Resources
 from tests import makers
+from tests.conftest import fresh_database, serving
 
 CHECKS = [
     not_a_server_error,
@@ -30,23 +34,28 @@ CHECKS = [
 
 
 @pytest.fixture(scope="session")
-def secret(database_url: str) -> str:
-    """An administrator's token, and some things for made-up requests to meet."""
+def desk(server_url: str) -> Iterator[tuple[str, str]]:
+    """A desk that made-up requests may ruin: its address, and an administrator's token."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with fresh_database(server_url, f"fb_contract_{os.getpid()}_{worker}") as url:
+        migrate(url)
+        secret = asyncio.run(_furnished(url))
+        with serving(url) as address:
+            yield address, secret
 
-    async def make() -> str:
-        resources = Resources(engine=make_engine(database_url, pool=2))
-        async with resources.begin(SYSTEM) as work:
-            await makers.default_queue(work)
-            school = await makers.make_school(work)
-            await makers.make_policy(work, matches={"school": [school.id]})
-            admin = await makers.make_person(work, Role.ADMIN, school_id=school.id)
-            made = await makers.token_for(work, admin)
-            for _ in range(3):
-                await makers.make_ticket(await makers.acting(work, admin))
-        await resources.engine.dispose()
-        return made
 
-    return asyncio.run(make())
+async def _furnished(url: str) -> str:
+    resources = Resources(engine=make_engine(url, pool=2))
+    async with resources.begin(SYSTEM) as work:
+        await makers.default_queue(work)
+        school = await makers.make_school(work)
+        await makers.make_policy(work, matches={"school": [school.id]})
+        admin = await makers.make_person(work, Role.ADMIN, school_id=school.id)
+        secret = await makers.token_for(work, admin)
+        for _ in range(3):
+            await makers.make_ticket(await makers.acting(work, admin))
+    await resources.engine.dispose()
+    return secret
 
 
 schema = schemathesis.openapi.from_dict(make_app("postgresql://nowhere/none").openapi())
@@ -54,6 +63,7 @@ schema = schemathesis.openapi.from_dict(make_app("postgresql://nowhere/none").op
 
 @schema.parametrize()
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_the_service_keeps_its_contract(case: Any, secret: str, live: str) -> None:
-    answer = case.call(base_url=live, headers=makers.bearer(secret), timeout=20)
+def test_the_service_keeps_its_contract(case: Any, desk: tuple[str, str]) -> None:
+    address, secret = desk
+    answer = case.call(base_url=address, headers=makers.bearer(secret), timeout=20)
     case.validate_response(answer, checks=CHECKS)
