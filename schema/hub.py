@@ -23,7 +23,7 @@ from service.core.outbox import Listener
 from service.core.work import Resources
 from service.tickets.models import Ticket, TicketEvent
 
-WINDOW = 1_000
+WINDOW = 500
 KEPT_FOR_A_SLOW_READER = 100
 DELIVERIES_AT_ONCE = 4
 log = structlog.get_logger()
@@ -103,8 +103,7 @@ class Hub:
         self, *, ticket: int | None = None, queue: int | None = None
     ) -> AsyncIterator[Heard]:
         """What happens to a ticket, or in a queue, from now on."""
-        if not self._is_current:
-            await self._look(tell=False)
+        await self._look(tell=self._is_current)  # what has happened by now is not news to the new one
         heard = Heard()
         place, key = (self._by_ticket, ticket) if ticket is not None else (self._by_queue, queue)
         assert key is not None

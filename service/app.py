@@ -75,6 +75,8 @@ def make_app(url: str, settings: Settings | None = None) -> FastAPI:
         description=ABOUT,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
     app.add_middleware(Surroundings, max_body=settings.max_body)
     install_refusals(app)

@@ -10,10 +10,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.core.migrating import head
+from service.core.migrating import head, is_newer
 from service.web import Json, resources_of
 
 router = APIRouter(tags=["health"])
+
+
+@router.get("/", include_in_schema=False)
+async def doors() -> dict[str, str]:
+    """Where to go from here."""
+    return {
+        "name": "Firstbell",
+        "rest": "/api/v1",
+        "openapi": "/openapi.json",
+        "graphql": "/graphql",
+        "ready": "/readyz",
+    }
 
 
 @router.get("/healthz", operation_id="healthz", summary="The process is alive")
@@ -49,6 +61,6 @@ async def _checks(request: Request) -> dict[str, Any]:
         return {"database": "unreachable", "migrations": "unknown", "queue": "unknown"}
     return {
         "database": "ok",
-        "migrations": "ok" if version == head() else f"at {version}, want {head()}",
+        "migrations": "ok" if version == head() or is_newer(version) else f"at {version}, want {head()}",
         "queue": "ok" if queue else "missing",
     }

@@ -160,6 +160,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         409: "The current state does not allow it.",
         412: "Changed by somebody since you read it.",
         413: "The request is too large.",
+        415: "The body is not declared as JSON.",
         422: "The input does not fit.",
         503: "The database does not answer; try again.",
     }.items()
@@ -167,8 +168,8 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented refusals of an operation; 400, 401, 403, 413, 422 and 503 are everybody's."""
-    return {status: _REFUSED[status] for status in sorted({400, 401, 403, 413, 422, 503, *statuses})}
+    """The documented refusals of an operation; 400, 401, 403, 413, 415, 422 and 503 are everybody's."""
+    return {status: _REFUSED[status] for status in sorted({400, 401, 403, 413, 415, 422, 503, *statuses})}
 
 
 def door(prefix: str, tag: str) -> APIRouter:
@@ -243,6 +244,8 @@ def install_refusals(app: FastAPI) -> None:
         refusal: Refusal = Invalid(fields=fields_of(error.errors()))
         if unreadable:
             refusal = BadRequest("The body is not JSON.")
+        elif _is_untyped(request, error):
+            refusal = NotJson()
         return problem(refusal, request_id(request))
 
     async def http(request: Request, error: Exception) -> Response:
@@ -266,6 +269,17 @@ def install_refusals(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     for kind in (DBAPIError, OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(kind, database)
+
+
+def _is_untyped(request: Request, error: Any) -> bool:
+    whole = any(tuple(e["loc"]) == ("body",) and e["type"] != "missing" for e in error.errors())
+    return whole and "json" not in request.headers.get("content-type", "")
+
+
+class NotJson(Refusal):
+    code = "not_json"
+    status = 415
+    title = "Send JSON, with the header `Content-Type: application/json`."
 
 
 class BadRequest(Refusal):

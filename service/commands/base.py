@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -77,7 +77,8 @@ def said(error: BaseException) -> str:
             [error.detail, *(f"{f.field}: {f.message}" for f in error.fields if f.message != error.detail)]
         )
     if isinstance(error, ValidationError):
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        prefix = "FIRSTBELL_" if error.title == "Settings" else ""
+        lines = [_field(prefix, e["loc"], e["msg"]) for e in error.errors()]
         return f"{error.title}: " + "; ".join(lines)
     if isinstance(error, DBAPIError):
         first = (
@@ -85,6 +86,11 @@ def said(error: BaseException) -> str:
         )
         return masked(f"The database said: {first}")
     return masked(str(error)) or type(error).__name__
+
+
+def _field(prefix: str, place: Sequence[Any], message: str) -> str:
+    name = ".".join(map(str, place))
+    return f"{prefix}{name.upper() if prefix else name}: {message}"
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:

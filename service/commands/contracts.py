@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from schema import sdl
 from service.app import make_app
 from service.commands import base
 
@@ -27,8 +28,6 @@ def contracts(
 
 def written() -> dict[str, str]:
     """The contracts by file name."""
-    from schema.door import sdl
-
     document = make_app("postgresql://nowhere/none").openapi()
     return {
         "openapi.yaml": yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110),

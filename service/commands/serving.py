@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from service.app import make_app
 from service.commands import base
+from service.commands.demo import ensure_demo
 from service.core import logs
 from service.core.migrating import migrate
 from service.core.settings import Settings, settings
@@ -32,13 +33,12 @@ def up(
     with base.sentences(), base.database() as url:
         _configure_logs()
         migrate(url)
+        address = _address(host, port)
         if demo:
-            from service.commands.demo import ensure_demo
-
-            ensure_demo(url, *_address(host, port))
+            ensure_demo(url, *address)
         else:
-            base.errors.print(f"Firstbell answers at http://{_said(*_address(host, port))}")
-        base.run(_up(url, *_address(host, port)))
+            base.errors.print(f"Firstbell answers at http://{_said(*address)}. Ctrl+C stops it.")
+        base.run(_up(url, *address))
 
 
 def serve(
@@ -136,7 +136,7 @@ def _address(host: str | None, port: int | None) -> tuple[str, int]:
             probe.bind(where)
         except OSError as error:
             base.fail(f"Cannot listen on {_said(*where)}: {error.strerror}. Choose another with --port.")
-    return where
+        return where[0], int(probe.getsockname()[1])
 
 
 def _said(host: str, port: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 from psycopg import errors as pg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -10,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.core.errors import Conflict, Invalid, Refusal, Unavailable
 
 log = structlog.get_logger()
+OUTAGE_EVERY = 30.0
 
 
 class Fault(Refusal):
@@ -42,10 +45,21 @@ def refusal_for(error: Exception) -> Refusal:
     if isinstance(cause, (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)):
         return Busy()
     if _is_outage(error, cause):
-        log.warning("database_unavailable", error=type(cause or error).__name__)
+        _note_outage(type(cause or error).__name__)
         return Unavailable()
     log.error("fault", exc_info=error)
     return Fault()
+
+
+_noted = {"at": -OUTAGE_EVERY}
+
+
+def _note_outage(error: str) -> None:
+    """An outage is logged at its beginning and every half minute, not once a request."""
+    now = time.monotonic()
+    if now - _noted["at"] >= OUTAGE_EVERY:
+        _noted["at"] = now
+        log.warning("database_unavailable", error=error)
 
 
 def _is_outage(error: Exception, cause: object) -> bool:

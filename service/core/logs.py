@@ -33,7 +33,7 @@ def mask_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> M
     return event
 
 
-def configure(level: str = "info", form: str = "json") -> None:
+def configure(level: str = "info", form: str = "auto") -> None:
     """Send structlog and the standard library's loggers through one chain to standard error."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -46,7 +46,9 @@ def configure(level: str = "info", form: str = "json") -> None:
         serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
     )
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if form == "console" else as_json
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if form == "console" or (form == "auto" and sys.stderr.isatty())
+        else as_json
     )
     # Our own JSON lines go straight to standard error: through `logging` a line costs three times as much.
     straight = form == "json"

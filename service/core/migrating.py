@@ -28,6 +28,12 @@ def head() -> str:
     return ScriptDirectory.from_config(config()).get_current_head() or ""
 
 
+def is_newer(revision: str | None) -> bool:
+    """A newer version has migrated the database already: its migrations work with this code too."""
+    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
+    return revision is not None and revision not in known
+
+
 def migrate(url: str) -> tuple[str | None, str]:
     """Bring the database forward; the revisions before and after.
 
@@ -39,7 +45,7 @@ def migrate(url: str) -> tuple[str | None, str]:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
             connection.commit()
             before = _current(connection)
-            if before != head():
+            if before != head() and not is_newer(before):
                 made = config()
                 made.attributes["connection"] = connection
                 command.upgrade(made, "head")

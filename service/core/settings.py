@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(4, ge=1, le=64, description="Jobs a worker runs side by side.")
     idempotency_hours: int = Field(48, ge=1, le=720, description="Hours an idempotency key is remembered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
-    log_format: Literal["json", "console"] = Field("json", description="Log lines for machines or for eyes.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log lines for machines or for eyes; `auto` is for eyes on a terminal."
+    )
 
 
 @lru_cache(maxsize=1)

@@ -38,10 +38,12 @@ class Work:
     claimed: int | None = None
     version: int | None = None
     config_changed: bool = False
+    connection: AsyncConnection | None = None
 
     @property
-    def db(self) -> AsyncSession:
-        return self.session
+    def db(self) -> AsyncSession | AsyncConnection:
+        """For statements on columns: past the session, which adds a third to what such a statement costs."""
+        return self.connection or self.session
 
     def change_config(self) -> None:
         """Rules of the desk changed: read them afresh here at once, everywhere after the commit."""
@@ -85,6 +87,7 @@ class Resources:
         async with self._write() as session:
             work = Work(session, actor, now or self.clock(), self.shelf, conditions or Conditions())
             async with session.begin():
+                work.connection = await session.connection()
                 yield work
         self.follow_up(work)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, false, func, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.types import NullType
 
@@ -69,7 +69,7 @@ async def ticket_rows(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> 
 
 async def target_rows(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> Sequence[Any]:
     """One row a ticket and target: whether a cycle of it was met, breached by now, and still runs so."""
-    past_due = and_(SlaTimer.stopped_at.is_(None), SlaTimer.due_at < eyes.now)
+    past_due = and_(SlaTimer.stopped_at.is_(None), func.coalesce(SlaTimer.due_at < eyes.now, false()))
     breached = or_(SlaTimer.breached_at.is_not(None), SlaTimer.state == TimerState.BREACHED, past_due)
     met = SlaTimer.state == TimerState.MET
     query = (

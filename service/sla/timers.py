@@ -138,7 +138,7 @@ async def save_new(work: Work, ticket_id: int, covered: Covered, followed: Follo
     kept = await calendar(work, covered.calendar_id)
     rules = await policy(work, covered)
     rows = [values_of(c, covered, kept, rules, work.now) for c in followed.course.cycles]
-    await work.session.execute(_INSERT, [row | {"ticket_id": ticket_id} for row in rows])
+    await work.db.execute(_INSERT, [row | {"ticket_id": ticket_id} for row in rows])
 
 
 async def follow(
@@ -155,7 +155,7 @@ async def follow(
     `replaced` says that its policy, priority or calendar is not the one its rows were made under: the
     targets change first, with the pauses already earned; they end when no policy covers it any more.
     """
-    rows = (await work.session.execute(_ROWS, {"ticket": ticket_id})).all()
+    rows = (await work.db.execute(_ROWS, {"ticket": ticket_id})).all()
     before = {(row.target, row.n): row for row in rows}
     course = replace(course, cycles=tuple(cycle_of(row) for row in rows))
     if covered.calendar_id is None or covered.policy_id is None:
@@ -206,7 +206,7 @@ async def _save(
             values = values_of(cycle, covered, kept, rules, work.now, noted=row.breached_at)
             changed.append({f"new_{name}": value for name, value in values.items()} | {"row": row.id})
     if new:
-        await work.session.execute(_INSERT, new)
+        await work.db.execute(_INSERT, new)
     if changed:
         one_or_many = changed[0] if len(changed) == 1 else changed  # one in a list costs a pipeline
         await (await work.session.connection()).execute(UPDATE, one_or_many)

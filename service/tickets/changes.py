@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert, inspect
 
+from service.core.actor import Role
 from service.core.outbox import announce, enqueue
 from service.core.work import Work
 from service.sla import timers
@@ -127,10 +128,16 @@ def tell(work: Work, ticket: Ticket, event_id: int, changed: Mapping[str, Any]) 
 
 
 def side(work: Work, ticket: Ticket) -> By:
-    """Which side of the desk speaks. A technician's own ticket is still a requester's."""
-    if work.actor.person_id is None or work.actor.role.value in ("integration", "system"):
+    """Which side of the desk speaks. A technician's own ticket is still a requester's.
+
+    A vendor with whom a ticket is shared is neither: no clock of the desk's starts or stops for it.
+    """
+    is_requester = work.actor.person_id is not None and work.actor.person_id == ticket.requester_id
+    if is_requester:
+        return "requester"
+    if work.actor.role in (Role.INTEGRATION, Role.SYSTEM, Role.VENDOR):
         return "system"
-    if work.actor.person_id == ticket.requester_id or not work.actor.is_desk:
+    if not work.actor.is_desk:
         return "requester"
     return "technician"
 
@@ -186,7 +193,7 @@ async def write_event(
         "body": body,
         "detail": {name: value for name, value in detail.items() if value is not None},
     }
-    event_id: int = (await work.session.execute(_WRITE_EVENT, event)).scalar_one()
+    event_id: int = (await work.db.execute(_WRITE_EVENT, event)).scalar_one()
     return event_id
 
 

@@ -23,7 +23,9 @@ class NewQueue(Input):
     key: Key = Field(examples=["network"])
     name: Line = Field(examples=["Network"])
     confidential: bool = Field(False, description="Seen only by those who serve it, and by admins.")
-    is_default: bool = Field(False, description="Where tickets go that no routing rule fits.")
+    is_default: bool = Field(
+        False, description="Where tickets go that no routing rule fits; the first queue is it."
+    )
 
 
 class EditQueue(Input):
@@ -68,6 +70,7 @@ async def add_queue(work: Work, wanted: NewQueue) -> Queue:
     if wanted.key in (await desk_rules(work)).by_key:
         raise Conflict(f"There is a queue {wanted.key} already.")
     queue = Queue(**wanted.model_dump())
+    queue.is_default = queue.is_default or not (await desk_rules(work)).queues
     await _only_default(work, queue)
     work.session.add(queue)
     await work.session.flush()

@@ -233,7 +233,7 @@ def _conditions(narrowed: TicketFilter, order: Sort) -> list[Any]:
     if narrowed.tag is not None:
         conditions += [
             text("tickets.tags <> '{}'"),
-            Ticket.tags.contains(array([bindparam("tag", type_=Text)])),
+            Ticket.tags.contains(cast(array([bindparam("tag", type_=Text)]), ARRAY(Text))),
         ]
     if narrowed.overdue is not None:
         overdue = func.coalesce(Ticket.next_due_at < bindparam("now"), literal_column("false"))
@@ -307,4 +307,4 @@ def _matching(*, found: bool) -> ColumnElement[bool]:
     if found:
         return Ticket.id == func.any(cast(bindparam("hits", type_=Text), ARRAY(BigInteger)))
     tried = select(TicketText.ticket_id).where(TicketText.ticket_id == Ticket.id, _HAS_WORDS)
-    return exists(tried.offset(text("0")))
+    return exists(tried.offset(literal_column("0")))

@@ -73,4 +73,4 @@ async def technician(work: Work, person_id: int, ticket: Ticket) -> Person:
 
 
 async def _one(work: Work, query: Any, **values: Any) -> Any:
-    return (await work.session.execute(query, values)).one_or_none()
+    return (await work.db.execute(query, values)).one_or_none()

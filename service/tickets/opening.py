@@ -49,7 +49,7 @@ async def open_ticket(work: Work, wanted: OpenTicket) -> Ticket:
     ticket.queue_id, ticket.confidential = queue.id, queue.confidential
     work.session.add(ticket)
     await record_opened(work, ticket, traits)
-    await work.session.execute(_WRITE_TEXT, {"ticket_id": ticket.id, "words": words_of(ticket)})
+    await work.db.execute(_WRITE_TEXT, {"ticket_id": ticket.id, "words": words_of(ticket)})
     return ticket
 
 

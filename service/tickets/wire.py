@@ -227,12 +227,17 @@ def timer(values: dict[str, Any]) -> dict[str, Any]:
         "target": TARGETS[values["target"] - 1],
         "cycle": values["cycle"],
         "state": STATES[values["state"] - 1],
-        "started_at": values["started_at"],
-        "due_at": values["due_at"],
-        "stopped_at": values["stopped_at"],
-        "breached_at": values["breached_at"],
+        "started_at": _instant(values["started_at"]),
+        "due_at": _instant(values["due_at"]),
+        "stopped_at": _instant(values["stopped_at"]),
+        "breached_at": _instant(values["breached_at"]),
         "target_minutes": values["target_seconds"] / 60,
     }
+
+
+def _instant(written: str | None) -> datetime | None:
+    """As PostgreSQL wrote it into JSON, to be written once more like every other instant."""
+    return datetime.fromisoformat(written) if written is not None else None
 
 
 def event(row: Any) -> dict[str, Any]:

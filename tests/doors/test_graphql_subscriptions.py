@@ -53,6 +53,17 @@ class Served(Desk):
             await listening.begin({"Authorization": f"Bearer {self.tokens[who]}"})
         return listening
 
+    async def hears(self, client: Listening, query: str, **variables: Any) -> str:
+        """Subscribe, and wait until the desk has taken note of it."""
+        hub: Hub = self.app.state.hub
+        before = hub.subscribers
+        name = await client.subscribe(query, **variables)
+        for _ in range(500):
+            if hub.subscribers > before:
+                return name
+            await asyncio.sleep(0.01)
+        raise AssertionError("nobody took note of the subscription")
+
 
 class Listening:
     """A client of the protocol."""
@@ -77,7 +88,6 @@ class Listening:
     async def subscribe(self, query: str, **variables: Any) -> str:
         name = str(next(self._ids))
         await self.send(id=name, type="subscribe", payload={"query": query, "variables": variables})
-        await asyncio.sleep(0.1)
         return name
 
     async def change(self, seconds: float = 5) -> dict[str, Any]:
@@ -126,7 +136,7 @@ async def served(database_url: str) -> AsyncIterator[Served]:
 async def test_a_subscriber_hears_what_happens_to_a_ticket_once(served: Served) -> None:
     number = await served.open()
     client = await served.connected()
-    await client.subscribe(CHANGED, n=number)
+    await served.hears(client, CHANGED, n=number)
     await served.change("replyToTicket", number=number, body="On my way.")
     change = await client.change()
     assert change["event"] == {
@@ -148,7 +158,7 @@ async def test_a_subscriber_hears_what_happens_to_a_ticket_once(served: Served) 
 async def test_a_queue_tells_of_tickets_that_come_and_go(served: Served) -> None:
     number = await served.open()
     client = await served.connected()
-    await client.subscribe(QUEUE_CHANGED, key=served.queue.key)
+    await served.hears(client, QUEUE_CHANGED, key=served.queue.key)
     await served.change("replyToTicket", number=number, body="Not there yet")
     assert await client.is_silent()
     for key in (served.queue.key, served.other_queue.key):
@@ -162,7 +172,7 @@ async def test_a_queue_tells_of_tickets_that_come_and_go(served: Served) -> None
 async def test_a_requester_hears_replies_but_not_notes(served: Served) -> None:
     number = await served.open()
     client = await served.connected("teacher")
-    await client.subscribe(CHANGED, n=number)
+    await served.hears(client, CHANGED, n=number)
     await served.change("noteOnTicket", number=number, body="Kicked it")
     assert await client.is_silent()
     await served.change("replyToTicket", number=number, body="We are on it")
@@ -175,7 +185,7 @@ async def test_an_announcement_that_was_lost_is_found_by_the_event_itself(
 ) -> None:
     number = await served.open()
     client = await served.connected()
-    await client.subscribe(CHANGED, n=number)
+    await served.hears(client, CHANGED, n=number)
     monkeypatch.setattr(served.app.state.resources, "announcer", None)
     await served.change("replyToTicket", number=number, body="Unheard")
     assert (await client.change())["event"]["body"] == "Unheard"
@@ -185,7 +195,7 @@ async def test_an_announcement_that_was_lost_is_found_by_the_event_itself(
 async def test_a_listener_that_lost_its_connection_finds_what_it_missed(served: Served) -> None:
     number = await served.open()
     client = await served.connected()
-    await client.subscribe(CHANGED, n=number)
+    await served.hears(client, CHANGED, n=number)
     cut = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'firstbell listener'"
     )
@@ -206,7 +216,7 @@ async def test_a_revoked_token_ends_the_subscription_at_once(served: Served) -> 
         token = (await work.session.execute(text(found), person)).scalar_one()
     client = await served.connected(None)
     await client.begin({"authorization": f"Bearer {secret}"})
-    name = await client.subscribe(CHANGED, n=number)
+    name = await served.hears(client, CHANGED, n=number)
     async with served.app.state.resources.begin(SYSTEM) as work:
         await revoke_token(work, token)
     ended = await client.next()
@@ -222,9 +232,8 @@ async def test_a_ticket_that_leaves_the_subscribers_sight_ends_the_subscription(
         secret_queue = (await makers.make_queue(work, confidential=True)).key
         number = (await makers.make_ticket(work)).id
         await actions.transfer(work, number, inputs.Transfer(queue=served.queue.key))
-    await asyncio.sleep(0.2)  # until all of that is old news
     client = await served.connected()
-    await client.subscribe(CHANGED, n=number)
+    await served.hears(client, CHANGED, n=number)
     await served.change("transferTicket", number=number, queue=secret_queue)
     ended = await client.next()
     assert "errors" in ended["payload"], ended
@@ -349,17 +358,20 @@ async def test_nothing_is_left_of_a_client_that_is_gone(served: Served) -> None:
     number = await served.open()
     before = hub.subscribers
     client = await served.connected()
-    name = await client.subscribe(CHANGED, n=number)
-    await client.subscribe(CHANGED, n=number)
+    name = await served.hears(client, CHANGED, n=number)
+    await served.hears(client, CHANGED, n=number)
     assert hub.subscribers == before + 2
     await client.send(id=name, type="complete")
-    await asyncio.sleep(0.1)
+    for _ in range(500):
+        if hub.subscribers == before + 1:
+            break
+        await asyncio.sleep(0.01)
     assert hub.subscribers == before + 1
     client.socket.transport.abort()
-    for _ in range(50):
-        await asyncio.sleep(0.02)
+    for _ in range(500):
         if hub.subscribers == before:
             break
+        await asyncio.sleep(0.01)
     assert hub.subscribers == before
 
 
@@ -367,7 +379,7 @@ async def test_many_subscribers_hear_many_changes(served: Served) -> None:
     number = await served.open()
     clients = [await served.connected() for _ in range(10)]
     for client in clients:
-        await client.subscribe(CHANGED, n=number)
+        await served.hears(client, CHANGED, n=number)
     for body in ("1", "2", "3"):
         await served.change("replyToTicket", number=number, body=body)
     for client in clients:
