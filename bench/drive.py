@@ -1,5 +1,7 @@
-"""The load: requests over kept connections by plain sockets and one epoll, some 15 µs each, so that the server
-is what is measured and not its caller."""
+"""The load: requests over kept connections by plain sockets and one epoll, some 15 µs each.
+
+So it is the server that is measured, and not its caller.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 import orjson
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The server said no; a benchmark of refusals is worth nothing."""
 
 

@@ -11,8 +11,8 @@ What each endpoint reads and writes, which is what the service's does:
 - page: 51 open tickets of a queue by next due: the columns that lists show, the same names.
 - search: 51 tickets whose text matches, newest first: the same columns.
 - open: inserts 1 ticket (all columns), 2 timers, 1 event, 1 text; reads the ticket back as in fetch.
-- reply: locks and reads 1 ticket, reads its timers; updates 6 columns of the ticket and 14 of 1 timer; inserts
-  1 event; reads the ticket back.
+- reply: locks and reads 1 ticket, reads its timers; updates 6 columns of the ticket and 14 of 1 timer;
+  inserts 1 event; reads the ticket back.
 - resolve: the same with 9 columns of the ticket.
 """
 
@@ -303,8 +303,8 @@ def _new_ticket(wanted: Opened, now: datetime) -> dict[str, Any]:
     )  # fmt: skip
     return nothing | {
         "kind": 1, "status": 1, "priority": 3, "impact": 4, "urgency": 3, "channel": 1,
-        "confidential": False, "version": 1, "reopens": 0, "queue_id": 1, "requester_id": 1, "opened_by_id": 1,
-        "school_id": wanted.place_id and wanted.place_id[:4], "place_id": wanted.place_id,
+        "confidential": False, "version": 1, "reopens": 0, "queue_id": 1, "requester_id": 1,
+        "opened_by_id": 1, "school_id": wanted.place_id and wanted.place_id[:4], "place_id": wanted.place_id,
         "category_id": wanted.category, "language": "en", "subject": wanted.subject,
         "description": wanted.description, "tags": [], "shared_with": [], "policy_id": 1, "policy_version": 1,
         "calendar_id": 1, "opened_at": now, "reported_at": now, "updated_at": now, "unanswered_since": now,
@@ -338,6 +338,6 @@ def _event(
     status: int | None = None,
 ) -> dict[str, Any]:
     return {
-        "ticket_id": number, "kind": kind, "at": now, "actor_id": 1, "actor_name": "Teacher 1", "by_desk": False,
-        "public": True, "status": status, "queue_id": None, "body": body, "detail": detail or {},
+        "ticket_id": number, "kind": kind, "at": now, "actor_id": 1, "actor_name": "Teacher 1",
+        "by_desk": False, "public": True, "status": status, "queue_id": None, "body": body, "detail": detail or {},
     }  # fmt: skip

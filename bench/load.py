@@ -235,7 +235,8 @@ STATEMENTS = [
     }
     )
     SELECT placed.*, first_goal, whole_goal,
-        coalesce(f.due, opened_at + first_goal) AS first_due, coalesce(w.due, opened_at + whole_goal) AS whole_due
+        coalesce(f.due, opened_at + first_goal) AS first_due,
+        coalesce(w.due, opened_at + whole_goal) AS whole_due
     FROM placed JOIN goals ON p = priority
         LEFT JOIN dues AS f ON open AND f.start = opened_at AND f.priority = placed.priority AND f.target = 1
         LEFT JOIN dues AS w ON open AND w.start = opened_at AND w.priority = placed.priority AND w.target = 4
@@ -243,10 +244,12 @@ STATEMENTS = [
     f"""
     INSERT INTO tickets (id, kind, status, priority, impact, urgency, channel, confidential, version, reopens,
         queue_id, requester_id, opened_by_id, assignee_id, asset_id, device_holder_id, school_id, place_id,
-        category_id, language, subject, description, tags, shared_with, policy_id, policy_version, calendar_id,
+        category_id, language, subject, description, tags, shared_with, policy_id, policy_version,
+        calendar_id,
         resolution, cause, fix, outcome, opened_at, reported_at, updated_at, touched_at, first_response_at,
         last_reply_at, resolved_at, closed_at, next_due_at)
-    SELECT i, 1, CASE WHEN NOT open THEN 6 WHEN replied THEN 2 ELSE 1 END, priority, 4, 3, 1, queue = {QUEUES},
+    SELECT i, 1, CASE WHEN NOT open THEN 6 WHEN replied THEN 2 ELSE 1 END, priority, 4, 3, 1,
+        queue = {QUEUES},
         CASE WHEN open THEN 2 ELSE 5 END, 0, queue, requester, requester,
         CASE WHEN answered THEN technician END,
         CASE WHEN with_asset = 0 THEN asset END, CASE WHEN with_asset = 0 THEN 1 + asset %% {STAFF} END,
@@ -277,7 +280,8 @@ STATEMENTS = [
         SELECT i, 1 AS target, opened_at, first_goal AS goal, first_due AS due,
             CASE WHEN answered THEN opened_at + interval '10 min' END AS ended FROM made
         UNION ALL
-        SELECT i, 4, opened_at, whole_goal, whole_due, CASE WHEN NOT open THEN opened_at + interval '1 hour' END
+        SELECT i, 4, opened_at, whole_goal, whole_due,
+            CASE WHEN NOT open THEN opened_at + interval '1 hour' END
         FROM made
     ) AS cycles ORDER BY i, target
     """,
@@ -291,7 +295,7 @@ STATEMENTS = [
         ('ticket.opened', interval '0', false, 1, NULL, true, true),
         ('ticket.triaged', interval '5 min', true, NULL, NULL, true, true),
         ('ticket.started', interval '8 min', true, 2, NULL, false, true),
-        ('ticket.replied', interval '10 min', true, NULL, 'On my way, please leave it switched on.', false, true),
+        ('ticket.replied', interval '10 min', true, NULL, 'On my way, leave it switched on.', false, true),
         ('ticket.resolved', interval '1 hour', true, 5, 'Looked at it and swapped the cable.', false, false),
         ('ticket.closed', interval '4 days', true, 6, NULL, false, false)
     ) AS e (kind, after, desk, status, body, always, while_open)

@@ -56,7 +56,7 @@ def main() -> None:
 
 @contextmanager
 def server(name: str, url: str) -> Iterator[int]:
-    """The port of a server in a process of its own, stopped afterwards; its log lines go to a file, as ever."""
+    """The port of a server in a process of its own, stopped afterwards; its log lines go to a file."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FIRSTBELL_")}
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(

@@ -17,8 +17,9 @@ from service.core.errors import Invalid
 from service.people import tokens
 from service.reports.resolution import ReportQuery, resolution_report
 from service.sla import calendars
-from service.sla.explain import BadScenario, Scenario, explained
+from service.sla.explain import explained
 from service.sla.policy import Target
+from service.sla.scenario import BadScenario, Scenario
 from service.tickets import desk
 from service.tickets.priority import Impact, Priority, Urgency
 from service.web import fields_of

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -22,6 +25,8 @@ from service.core.settings import Settings, settings
 from service.core.work import Resources
 
 T = TypeVar("T")
+REVIVED_EVERY = 1.0
+log = structlog.get_logger()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)
 EXPECTED = (Refusal, embedded.EmbeddedError, SQLAlchemyError, ValidationError, OSError, ValueError)
@@ -36,10 +41,39 @@ def database() -> Iterator[str]:
         return
     embedded.clean_environment()
     waiting = lambda words: errors.print(f"[dim]{words}[/dim]")  # noqa: E731
-    with embedded.lease(
-        settings().home, on_wait=waiting, patience=float(settings().database_start_limit)
-    ) as url:
+    with (
+        embedded.lease(
+            settings().home, on_wait=waiting, patience=float(settings().database_start_limit)
+        ) as url,
+        _revived(settings().home),
+    ):
         yield url
+
+
+@contextmanager
+def _revived(home: Path) -> Iterator[None]:
+    """Start the embedded database again should it die while it is used."""
+    stop, leases = threading.Event(), ExitStack()
+
+    def watch() -> None:
+        while not stop.wait(REVIVED_EVERY):
+            if embedded.status(home).running:
+                continue
+            log.warning("database_died")
+            try:
+                leases.callback(embedded.start(home).release)
+                log.info("database_started_again")
+            except embedded.EmbeddedError as error:
+                log.error("database_does_not_start", error=str(error))
+
+    watcher = threading.Thread(target=watch, name="database watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join(REVIVED_EVERY + 1)
+        leases.close()
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from service.sla.explain import BadScenario, answered, explained, scenario_from_json
+from service.sla.explain import answered, explained
+from service.sla.scenario import BadScenario, scenario_from_json
 
 LONGEST_LINE: Final = 8_000_000
 LONGEST_SCENARIO: Final = 32_000_000

@@ -45,18 +45,14 @@ def configure(level: str = "info", form: str = "auto") -> None:
     as_json = structlog.processors.JSONRenderer(
         serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
     )
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if form == "console" or (form == "auto" and sys.stderr.isatty())
-        else as_json
-    )
+    for_eyes = form == "console" or (form == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if for_eyes else as_json
     # Our own JSON lines go straight to standard error: through `logging` a line costs three times as much.
-    straight = form == "json"
     structlog.configure(
-        processors=[*shared, as_json if straight else structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr)
-        if straight
-        else structlog.stdlib.LoggerFactory(),
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter if for_eyes else as_json],
+        logger_factory=structlog.stdlib.LoggerFactory()
+        if for_eyes
+        else structlog.WriteLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         cache_logger_on_first_use=True,
     )

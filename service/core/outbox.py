@@ -82,9 +82,7 @@ class Announcer:
             except Exception as error:  # noqa: BLE001  (a lost wake-up must not end the announcer)
                 log.warning("announcements_lost", count=len(batch), error=type(error).__name__)
             if not self._closed:
-                await asyncio.sleep(
-                    PAUSE
-                )  # what comes meanwhile goes together: a statement each costs a tenth
+                await asyncio.sleep(PAUSE)  # what comes meanwhile goes in one statement
 
     async def _send(self, batch: list[dict[str, Any]]) -> None:
         payloads = _packed(batch)

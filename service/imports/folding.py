@@ -16,19 +16,18 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from service.imports.lines import Line
 from service.sla.calendar import Calendar, instant
-from service.sla.policy import (
+from service.sla.course import (
     CancelledBecause,
     Change,
     Course,
-    Cycle,
     Note,
     Opened,
-    Policy,
     StatusChanged,
-    Target,
     TargetsChanged,
     advance,
 )
+from service.sla.cycle import Cycle
+from service.sla.policy import Policy, Target
 
 FINISHED = frozenset({"resolved", "closed"})
 OPEN = frozenset({"new", "in_progress", "waiting_on_requester", "on_hold"})

@@ -16,8 +16,9 @@ from service.imports.directory import Directory, create_unknown, find_persons, p
 from service.imports.folding import Folded, Traits, cycles_of, grew_from
 from service.sla import timers
 from service.sla.calendar import Calendar, instant
+from service.sla.cycle import Cycle, judged
 from service.sla.models import SlaTimer, TimerState
-from service.sla.policy import Cycle, Policy, Target, judged
+from service.sla.policy import Policy, Target
 from service.tickets.lifecycle import Status
 from service.tickets.models import Channel, Kind, Ticket, TicketEvent, TicketText
 from service.tickets.priority import Impact, Priority, Urgency

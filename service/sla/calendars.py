@@ -18,8 +18,9 @@ from service.core.work import Eyes, Work
 from service.sla import timers
 from service.sla.calendar import BadCalendar, Calendar, OutOfRange
 from service.sla.clock import NeverOpen, due_at
+from service.sla.cycle import judged
 from service.sla.models import CalendarEdition, SchoolCalendar, SlaTimer
-from service.sla.policy import Policy, Target, judged
+from service.sla.policy import Policy, Target
 
 MOST_MOVED = 200_000
 

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from service.core.errors import Invalid
 from service.sla import calendars, policies
-from service.sla.explain import BadScenario, Scenario, explained
+from service.sla.explain import explained
 from service.sla.models import SchoolCalendar, SlaPolicy
 from service.sla.policy import Target
+from service.sla.scenario import BadScenario, Scenario
 from service.web import CurrentActor, Json, Reading, RowId, Working, door, refusals
 
 router = door("", "sla")

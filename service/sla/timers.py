@@ -15,6 +15,8 @@ from service.core.traits import fits
 from service.core.work import Eyes, Work
 from service.places.models import Place
 from service.sla.calendar import Calendar
+from service.sla.course import CancelledBecause, Change, Course, Opened, TargetsChanged, advance
+from service.sla.cycle import Cycle, Pause, judged, share_run_at
 from service.sla.models import (
     CalendarEdition,
     PolicyEdition,
@@ -23,20 +25,7 @@ from service.sla.models import (
     SlaTimer,
     TimerState,
 )
-from service.sla.policy import (
-    CancelledBecause,
-    Change,
-    Course,
-    Cycle,
-    Opened,
-    Pause,
-    Policy,
-    Target,
-    TargetsChanged,
-    advance,
-    judged,
-    share_run_at,
-)
+from service.sla.policy import Policy, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from service.core.actor import Role
 from service.core.outbox import announce, enqueue
 from service.core.work import Work
 from service.sla import timers
-from service.sla.policy import By, CancelledBecause, Change, Course, Note, Opened, PublicReply, StatusChanged
+from service.sla.course import By, CancelledBecause, Change, Course, Note, Opened, PublicReply, StatusChanged
 from service.tickets import rules
 from service.tickets.models import Channel, Ticket, TicketEvent
 

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from service.core.work import Eyes
 from service.sla import timers
+from service.sla.cycle import Cycle, judged
 from service.sla.explain import explanation
 from service.sla.models import SlaTimer
-from service.sla.policy import Cycle, judged, minutes
+from service.sla.policy import minutes
 from service.tickets.queries import ticket_rights
 
 

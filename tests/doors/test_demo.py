@@ -24,22 +24,21 @@ from service.people.models import Person
 from service.places.models import Place, PlaceKind
 from service.sla import timers
 from service.sla.calendar import Calendar
-from service.sla.models import SlaTimer, TimerState
-from service.sla.policy import (
+from service.sla.course import (
     CancelledBecause,
     Change,
     Course,
-    Cycle,
     Note,
     Opened,
-    Policy,
     PublicReply,
     StatusChanged,
     TargetsChanged,
     advance,
     followed,
-    judged,
 )
+from service.sla.cycle import Cycle, judged
+from service.sla.models import SlaTimer, TimerState
+from service.sla.policy import Policy
 from service.tickets.lifecycle import Status, moved
 from service.tickets.models import Channel, Queue, Ticket, TicketEvent
 from tests.conftest import fresh_database

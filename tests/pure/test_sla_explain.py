@@ -16,18 +16,11 @@ from typer.testing import CliRunner
 
 from service.commands.sla import app
 from service.sla.calendar import WEEKDAYS, Calendar
-from service.sla.explain import (
-    BadScenario,
-    Scenario,
-    amount,
-    answered,
-    explained,
-    explanation,
-    instant_from,
-    scenario_from_json,
-    sla_time,
-)
-from service.sla.policy import Cycle, Pause, Target, judged
+from service.sla.cycle import Cycle, Pause, judged
+from service.sla.explain import answered, explained, explanation, sla_time
+from service.sla.policy import Target
+from service.sla.scenario import BadScenario, Scenario, instant_from, scenario_from_json
+from service.sla.words import amount
 
 EXAMPLE: dict[str, Any] = {
     "calendar": {

@@ -16,32 +16,22 @@ from hypothesis import strategies as st
 
 from service.sla.calendar import WEEKDAYS, Calendar
 from service.sla.clock import due_at, elapsed
-from service.sla.policy import (
-    BadPolicy,
+from service.sla.course import (
     By,
     CancelledBecause,
     Change,
     Course,
-    Cycle,
-    Judgement,
     Note,
     Opened,
     OutOfOrder,
-    Pause,
-    Policy,
     PublicReply,
-    State,
     StatusChanged,
-    Target,
     TargetsChanged,
     advance,
     followed,
-    intervals,
-    judged,
-    minutes,
-    next_warning_at,
-    share_run_at,
 )
+from service.sla.cycle import Cycle, Judgement, Pause, intervals, judged, next_warning_at, share_run_at
+from service.sla.policy import BadPolicy, Policy, State, Target, minutes
 
 FIRST, NEXT, UPDATE, RESOLUTION = Target
 SCHOOL = Calendar("America/Chicago", dict.fromkeys(WEEKDAYS[:5], ((450, 960),)))

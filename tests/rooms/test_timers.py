@@ -15,8 +15,8 @@ from service.core.database import make_engine
 from service.core.work import Resources, Work
 from service.sla import timers
 from service.sla.calendars import EditCalendar
+from service.sla.course import Opened, PublicReply, StatusChanged, TargetsChanged, followed
 from service.sla.models import SlaTimer, TimerState
-from service.sla.policy import Opened, PublicReply, StatusChanged, TargetsChanged, followed
 from service.tickets import actions, inputs
 from service.tickets.explaining import ticket_timers
 from service.tickets.models import Notice, TicketEvent
