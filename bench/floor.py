@@ -99,7 +99,10 @@ class Statements:
         listed = [c for c in t.c if c.name not in NOT_LISTED]
         self.fetch = self._named([*t.c], self._timers_as_json()).where(t.c.id == bindparam("number"))
         page = (
-            select(t.c.id).where(t.c.queue_id == bindparam("queue"), is_open).order_by(due, t.c.id).limit(51)
+            select(t.c.id)
+            .where(t.c.queue_id == bindparam("queue"), is_open)
+            .order_by(due, t.c.id)
+            .limit(text("51"))
         )
         chosen = page.subquery("chosen")
         self.page = self._named(listed, from_=t.join(chosen, chosen.c.id == t.c.id)).order_by(due, t.c.id)
@@ -107,7 +110,7 @@ class Statements:
         query = func.websearch_to_tsquery(text("'english'::regconfig"), bindparam("q"))
         texts = select(x.c.ticket_id).where(x.c.tsv.op("@@")(query)).cte("texts").prefix_with("MATERIALIZED")
         found = select(t.c.id).join(texts, texts.c.ticket_id == t.c.id)
-        hits = found.order_by(t.c.opened_at.desc(), t.c.id.desc()).limit(51).subquery("chosen")
+        hits = found.order_by(t.c.opened_at.desc(), t.c.id.desc()).limit(text("51")).subquery("chosen")
         self.search = self._named(listed, from_=t.join(hits, hits.c.id == t.c.id)).order_by(
             t.c.opened_at.desc(), t.c.id.desc()
         )
@@ -339,5 +342,6 @@ def _event(
 ) -> dict[str, Any]:
     return {
         "ticket_id": number, "kind": kind, "at": now, "actor_id": 1, "actor_name": "Teacher 1",
-        "by_desk": False, "public": True, "status": status, "queue_id": None, "body": body, "detail": detail or {},
+        "by_desk": False, "public": True, "status": status, "queue_id": None, "body": body,
+        "detail": detail or {},
     }  # fmt: skip

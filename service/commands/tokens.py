@@ -13,9 +13,10 @@ from sqlalchemy import func, select
 
 from service.commands import base
 from service.core.actor import SYSTEM, Role, Scope
+from service.core.database import utc_now
 from service.core.errors import Invalid
 from service.core.migrating import migrate
-from service.core.work import Resources, Work
+from service.core.work import Work
 from service.people.actions import NewPerson, add_person
 from service.people.models import Person
 from service.people.tokens import MadeToken, NewToken, create_token, revoke_token, tokens_page
@@ -48,28 +49,31 @@ def create(
 
 
 @app.command("list")
-def list_tokens(as_json: Json = False) -> None:
-    """The newest tokens, without their secrets."""
+def list_tokens(
+    person: Annotated[str | None, typer.Option("--for", help="Only this person's, by email or id.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The newest hundred tokens, without their secrets."""
     with base.sentences():
-        rows = _reading()
+        rows = _with(lambda work: _listed(work, person))
         if as_json:
             _print(rows)
             return
-        table = Table("id", "person", "role", "label", "scopes", "last used", "state")
+        table = Table("id", "person", "role", "label", "last used", "state", "may")
         for row in rows:
-            state = "revoked" if row["revoked_at"] else "active"
             used = str(row["last_used_at"] or "never")[:16]
-            cells = (
-                row["id"],
-                row["person_name"],
-                row["role"],
-                row["label"],
-                " ".join(row["scopes"]),
-                used,
-                state,
-            )
-            table.add_row(*map(str, cells))
+            cells = (row["id"], row["person_name"], row["role"], row["label"], used, _state(row))
+            table.add_row(*map(str, cells), "\n".join(row["scopes"]))
         base.out.print(table)
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["revoked_at"]:
+        return "revoked"
+    if row["expires_at"] is None:
+        return "active"
+    until = f"{row['expires_at']:%Y-%m-%d}"
+    return f"until {until}" if row["expires_at"] > utc_now() else f"expired {until}"
 
 
 @app.command("revoke")
@@ -121,19 +125,10 @@ def _with(act: Any) -> Any:
         return base.run(go(url))
 
 
-def _reading() -> list[dict[str, Any]]:
-    async def go(url: str) -> list[dict[str, Any]]:
-        async with base.resources(url) as resources:
-            return await _listed(resources)
-
-    with base.database() as url:
-        migrate(url)
-        return base.run(go(url))
-
-
-async def _listed(resources: Resources) -> list[dict[str, Any]]:
-    async with resources.read(SYSTEM) as read:
-        return [dict(row._mapping) for row in (await tokens_page(read, limit=100)).rows]
+async def _listed(work: Work, person: str | None) -> list[dict[str, Any]]:
+    person_id = (await _person(work, person)).id if person is not None else None
+    page = await tokens_page(work, person_id=person_id, limit=100)
+    return [dict(row._mapping) for row in page.rows]
 
 
 def _print(value: Any) -> None:

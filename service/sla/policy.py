@@ -21,6 +21,7 @@ STATUSES: Final = (
 )
 WORKING: Final = frozenset({"new", "in_progress"})
 FINISHED: Final = frozenset({"resolved", "closed", "cancelled"})
+
 OnReopen = Literal["resume", "new_cycle", "none"]
 OnChange = Literal["retroactive", "from_now"]
 

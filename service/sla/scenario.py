@@ -36,7 +36,9 @@ from service.sla.policy import FINISHED, Policy, Target, targets_from_json
 MOST_EVENTS: Final = 5_000
 MOST_CARRIED: Final = 50_000
 MOST_YEARS: Final = 30
+
 Status = Literal["new", "in_progress", "waiting_on_requester", "on_hold", "resolved", "closed", "cancelled"]
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 

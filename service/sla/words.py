@@ -16,6 +16,7 @@ from service.sla.policy import State
 MOST_LINES: Final = 60
 DAYS_IN_A_ROW: Final = 14
 MOST_DAYS: Final = 400
+
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _REASONS = {"waiting_on_requester": "Waiting on the requester", "on_hold": "On hold", "resolved": "Resolved"}

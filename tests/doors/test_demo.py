@@ -237,10 +237,11 @@ class Replay:
 
     def _side(self, ticket: Any, event: Any) -> Any:
         role = self.roles.get(event.actor_id, Role.SYSTEM)
-        if role in (Role.SYSTEM, Role.INTEGRATION):
+        if event.actor_id is not None and event.actor_id == ticket.requester_id:
+            return "requester"
+        if role in (Role.SYSTEM, Role.INTEGRATION, Role.VENDOR):
             return "system"
-        asks = event.actor_id == ticket.requester_id or role not in DESK_ROLES
-        return "requester" if asks else "technician"
+        return "technician" if role in DESK_ROLES else "requester"
 
 
 class Story:

@@ -337,3 +337,17 @@ async def test_a_finished_timer_is_judged_again_beside_its_first_judgement(
     resolution = next(t for t in await ticket_timers(work, ticket.id) if t["target"] == "resolution")
     assert (resolution["state"], resolution["calendar_version"]) == ("breached", 1)
     assert (resolution["recalculated"]["state"], resolution["recalculated"]["calendar_version"]) == ("met", 2)
+
+
+async def test_a_vendors_reply_moves_no_clock_of_the_desk(work: Work, desk: dict[str, Any]) -> None:
+    vendor = await makers.make_person(work, Role.VENDOR)
+    ticket = await makers.make_ticket(desk["teacher"])
+    technician = desk["technician"]
+    await actions.reply(at(technician, minutes=5), ticket.id, inputs.Reply(body="Which one?"))
+    await actions.wait_on_requester(at(technician, minutes=6), ticket.id, inputs.WaitOnRequester())
+    await actions.share(technician, ticket.id, inputs.Share(person_id=vendor.id))
+    before = await rows(work, ticket.id)
+    theirs = await makers.acting(work, vendor)
+    await actions.reply(at(theirs, minutes=30), ticket.id, inputs.Reply(body="Part ordered"))
+    assert await rows(work, ticket.id) == before
+    assert ticket.status.value == "waiting_on_requester"
