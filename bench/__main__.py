@@ -16,6 +16,8 @@ def main() -> None:
     match sys.argv[1:]:
         case []:
             rates.run()
+            graphql.run()
+            sweep.run()
         case [name] if name in ALONE:
             ALONE[name]()
         case _:

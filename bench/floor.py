@@ -102,7 +102,7 @@ class Statements:
             select(t.c.id)
             .where(t.c.queue_id == bindparam("queue"), is_open)
             .order_by(due, t.c.id)
-            .limit(text("51"))
+            .limit(literal_column("51"))
         )
         chosen = page.subquery("chosen")
         self.page = self._named(listed, from_=t.join(chosen, chosen.c.id == t.c.id)).order_by(due, t.c.id)
@@ -110,7 +110,9 @@ class Statements:
         query = func.websearch_to_tsquery(text("'english'::regconfig"), bindparam("q"))
         texts = select(x.c.ticket_id).where(x.c.tsv.op("@@")(query)).cte("texts").prefix_with("MATERIALIZED")
         found = select(t.c.id).join(texts, texts.c.ticket_id == t.c.id)
-        hits = found.order_by(t.c.opened_at.desc(), t.c.id.desc()).limit(text("51")).subquery("chosen")
+        hits = (
+            found.order_by(t.c.opened_at.desc(), t.c.id.desc()).limit(literal_column("51")).subquery("chosen")
+        )
         self.search = self._named(listed, from_=t.join(hits, hits.c.id == t.c.id)).order_by(
             t.c.opened_at.desc(), t.c.id.desc()
         )

@@ -36,6 +36,7 @@ def operation(desk: load.Desk) -> Operation:
 
 
 def run() -> list[Row]:
+    """On a database of its own."""
     clean_environment()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstbell-bench-")))

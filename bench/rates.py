@@ -97,7 +97,7 @@ def measure(operation: Operation, ours: int, floor: int, clients: int) -> tuple[
 
 
 def run() -> list[Row]:
-    """The six operations, then a page through GraphQL, on one database and one server of ours."""
+    """The six operations, on one database."""
     clean_environment()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstbell-bench-")))

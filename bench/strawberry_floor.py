@@ -13,7 +13,7 @@ from datetime import datetime
 import orjson
 import strawberry
 from fastapi import FastAPI, Request, Response
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, literal_column, select
 from strawberry.extensions import ParserCache, ValidationCache
 
 from service.core.database import make_engine
@@ -35,7 +35,7 @@ PAGE = (
     select(*COLUMNS)
     .where(Ticket.queue_id == bindparam("queue"), OPEN)
     .order_by(next_due(), Ticket.id)
-    .limit(text("51"))
+    .limit(literal_column("51"))
 )
 
 

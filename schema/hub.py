@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from service.core.actor import SYSTEM
 from service.core.outbox import Listener
@@ -124,7 +123,7 @@ class Hub:
             self._resources.shelf.clear()
             for heard in self._everybody():
                 heard.stir()
-        if "event" in facts:
+        if facts.get("event") is not None:
             self._tell(Happening(facts["ticket"], facts["event"]), facts.get("queues", ()))
 
     def _tell(self, happening: Happening, queues: Iterable[int]) -> None:
@@ -154,7 +153,7 @@ class Hub:
             try:
                 await self._look(tell=True)
                 silent = False
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  (whatever it was, the next look may succeed)
                 if not silent:
                     log.warning("hub_cannot_look", error=type(error).__name__)
                     silent = True

@@ -31,6 +31,7 @@ class Scope(StrEnum):
 
 
 ALL_SCOPES = frozenset(Scope)
+SERVING_ROLES = frozenset({Role.TECHNICIAN, Role.LEAD, Role.INTEGRATION})
 DESK_ROLES = frozenset({Role.TECHNICIAN, Role.LEAD, Role.ADMIN, Role.INTEGRATION, Role.SYSTEM})
 
 

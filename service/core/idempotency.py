@@ -48,7 +48,7 @@ def once(
             work = cast("Work", args[0])
             if work.conditions.key is None:
                 return await verb(*args, **kwargs)
-            earlier = await _claim(work, _fingerprint(verb.__name__, args[1:]))
+            earlier = await _claim(work, _fingerprint(work, verb.__name__, args[1:]))
             if earlier is not None:
                 return cast("R", await _again(work, subject, earlier))
             row = await verb(*args, **kwargs)
@@ -114,6 +114,10 @@ def _identity(row: Any) -> str:
     return orjson.dumps(row.id).decode()
 
 
-def _fingerprint(verb: str, arguments: tuple[Any, ...]) -> bytes:
-    plain = [a.model_dump(mode="json") if isinstance(a, BaseModel) else a for a in arguments]
-    return hashlib.sha256(orjson.dumps([verb, plain], option=orjson.OPT_SORT_KEYS)).digest()
+def _fingerprint(work: Work, verb: str, arguments: tuple[Any, ...]) -> bytes:
+    """What makes a request the same: the verb, what was sent, and what the token may do."""
+    plain = [
+        a.model_dump(mode="json", exclude_unset=True) if isinstance(a, BaseModel) else a for a in arguments
+    ]
+    request = [verb, sorted(work.actor.scopes), plain]
+    return hashlib.sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).digest()

@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+MOST_KEPT = 50_000
 
 
 class Shelf:
-    """Values by name, dropped when the rules change anywhere (announced) or after `seconds` at the latest."""
+    """Values by name, dropped when the rules change anywhere (announced) or after `seconds` at the latest.
+
+    What is not there (None) is not kept.
+    """
 
     def __init__(self, seconds: float = 30.0) -> None:
         self._seconds = seconds
@@ -23,7 +27,9 @@ class Shelf:
             return kept[1]  # type: ignore[no-any-return]
         edition = self.edition
         value = await load()
-        if edition == self.edition:
+        if value is not None and edition == self.edition:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
             self._kept[name] = (time.monotonic() + self._seconds, value)
         return value
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Text, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from service.core.actor import SYSTEM, Actor, Scope
+from service.core.actor import SERVING_ROLES, SYSTEM, Actor, Scope
 from service.core.errors import Unauthenticated
 from service.core.work import Resources
 from service.people.models import Person, Relation, RelationKind, ServedQueue, ServedSchool, Token
@@ -35,7 +35,6 @@ async def actor_for(resources: Resources, secret: str) -> Actor:
     now = resources.clock()
     known = await resources.shelf.get(("actor", digest), lambda: _load(resources, digest, now))
     if known is None:
-        resources.shelf.drop(("actor", digest))
         raise Unauthenticated
     actor, expires_at = known
     if expires_at is not None and expires_at <= now:
@@ -108,8 +107,8 @@ def _actor(row: Any) -> Actor:
         token_id=row.token_id,
         language=row.language,
         scopes=frozenset(Scope(s) for s in row.scopes if s in known),
-        school_ids=frozenset(row.schools),
-        queue_ids=frozenset(row.queues),
+        school_ids=frozenset(row.schools if row.role in SERVING_ROLES else ()),
+        queue_ids=frozenset(row.queues if row.role in SERVING_ROLES else ()),
         child_ids=frozenset(row.children),
     )
 
@@ -123,8 +122,8 @@ async def actor_of_person(db: Any, person_id: int) -> Actor:
         person_id=row.person_id,
         home_school_id=row.school_id,
         language=row.language,
-        school_ids=frozenset(row.schools),
-        queue_ids=frozenset(row.queues),
+        school_ids=frozenset(row.schools if row.role in SERVING_ROLES else ()),
+        queue_ids=frozenset(row.queues if row.role in SERVING_ROLES else ()),
         child_ids=frozenset(row.children),
     )
 

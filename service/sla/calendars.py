@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from service.core.actor import Actor, Role, Scope
 from service.core.errors import Invalid, NotFound, Stale, require
-from service.core.fields import Input, Line
+from service.core.fields import Input, Line, PlainObject
 from service.core.idempotency import once
 from service.core.work import Eyes, Work
 from service.sla import timers
@@ -27,7 +27,7 @@ MOST_MOVED = 200_000
 
 class NewCalendar(Input):
     name: Line = Field(examples=["Elementary schools 2026-27"])
-    definition: dict[str, Any] = Field(
+    definition: PlainObject = Field(
         description="`zone`, `hours` by weekday, `closed` dates, `overrides` and `breaks` by date.",
         examples=[
             {
@@ -43,7 +43,7 @@ class NewCalendar(Input):
 class EditCalendar(Input):
     """The new definition, whole. Running timers move with it."""
 
-    definition: dict[str, Any]
+    definition: PlainObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from service.core.actor import Scope
 from service.core.errors import Invalid, NotFound, Stale, require
-from service.core.fields import Id, Input, Line
+from service.core.fields import Code, Id, Input, Line, PlainObject
 from service.core.idempotency import once
 from service.core.traits import TRAITS, unknown_traits
 from service.core.work import Eyes, Work
@@ -19,8 +19,8 @@ from service.sla.models import PolicyEdition, SchoolCalendar, SlaPolicy
 from service.sla.policy import DEFAULT_PAUSE, BadPolicy, Policy
 
 PRIORITIES = ("P1", "P2", "P3", "P4")
-Minutes = Annotated[float, Field(gt=0, le=5_256_000)]
-Matches = dict[str, list[Line]]
+Minutes = Annotated[float, Field(gt=0, le=525_600)]
+Matches = dict[Code, list[Line]]
 
 DEFAULT_RULES: dict[str, Any] = {
     "pause": {status: sorted(targets) for status, targets in DEFAULT_PAUSE.items()},
@@ -45,7 +45,7 @@ class NewPolicy(Input):
         description="Minutes of working time by priority and target.",
         examples=[{"P1": {"first_response": 30, "next_response": 60, "resolution": 240}}],
     )
-    rules: dict[str, Any] = Field(
+    rules: PlainObject = Field(
         default_factory=dict,
         description="`pause`, `on_reopen`, `on_change`, `warn_at`, where they differ from the defaults.",
     )
@@ -92,18 +92,23 @@ async def _checked(work: Work, wanted: NewPolicy) -> dict[str, Any]:
     if unknown := unknown_traits(wanted.matches):
         raise Invalid.field("matches", f"Policies match by {', '.join(TRAITS)}, not {unknown[0]}.")
     rules = DEFAULT_RULES | wanted.rules
+    _policy_of({**rules, "targets": {}}, "rules")
     for priority, targets in wanted.targets.items():
         if priority not in PRIORITIES:
             raise Invalid.field("targets", f"Priorities are {', '.join(PRIORITIES)}, not {priority!r}.")
-        try:
-            Policy.from_json({**rules, "targets": targets})
-        except BadPolicy as error:
-            raise Invalid.field("targets", str(error), "bad_policy") from None
+        _policy_of({**rules, "targets": targets}, "targets")
     if wanted.calendar_id is not None:
         there = await work.session.get(SchoolCalendar, wanted.calendar_id)
         if there is None:
             raise Invalid.field("calendar_id", "There is no such calendar.", "unknown_calendar")
     return wanted.model_dump(exclude={"rules"}) | {"rules": rules}
+
+
+def _policy_of(definition: dict[str, Any], field: str) -> Policy:
+    try:
+        return Policy.from_json(definition)
+    except BadPolicy as error:
+        raise Invalid.field(field, str(error), "bad_policy") from None
 
 
 async def _keep_edition(work: Work, policy: SlaPolicy) -> None:

@@ -14,7 +14,8 @@ from service.core.errors import NotFound
 from service.core.traits import fits
 from service.core.work import Eyes, Work
 from service.places.models import Place
-from service.sla.calendar import Calendar
+from service.sla.calendar import Calendar, OutOfRange
+from service.sla.clock import NeverOpen
 from service.sla.course import CancelledBecause, Change, Course, Opened, TargetsChanged, advance
 from service.sla.cycle import Cycle, Pause, judged, share_run_at
 from service.sla.models import (
@@ -40,6 +41,10 @@ class Covered:
     @property
     def is_measured(self) -> bool:
         return self.policy_id is not None and self.calendar_id is not None
+
+
+NOT_COVERED = Covered(None, None, None, "P4")
+CANNOT_COUNT = (NeverOpen, OutOfRange)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,9 @@ async def follow(
     if covered.calendar_id is None or covered.policy_id is None:
         return await _uncovered(work, ticket_id, course, before)
     kept = await calendar(work, covered.calendar_id)
+    if any(row.calendar_id == kept.id and row.calendar_version > kept.version for row in rows):
+        work.shelf.drop(("calendar", covered.calendar_id))
+        kept = await calendar(work, covered.calendar_id)
     rules = await policy(work, covered)
     if replaced:
         changes = [TargetsChanged(work.now, rules), *changes]
@@ -298,7 +306,10 @@ COLUMNS = [
     SlaTimer.reason,
 ]
 _ROWS = (
-    select(*COLUMNS).where(SlaTimer.ticket_id == bindparam("ticket")).order_by(SlaTimer.target, SlaTimer.n)
+    select(*COLUMNS)
+    .where(SlaTimer.ticket_id == bindparam("ticket"))
+    .order_by(SlaTimer.target, SlaTimer.n)
+    .with_for_update()
 )
 _CHANGING = [
     "state",

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, text, true
 
-from service.core.actor import Actor, Role, Scope
+from service.core.actor import SERVING_ROLES, Actor, Role, Scope
 from service.tickets.models import Ticket
 
-SERVING = frozenset({Role.TECHNICIAN, Role.LEAD, Role.INTEGRATION})
+SERVING = SERVING_ROLES
 
 
 def may_read(actor: Actor) -> bool:
@@ -99,6 +99,11 @@ def sees_every_of(actor: Actor, *, requester_id: int | None, queue_id: int | Non
     return queue_id is not None and queue_id in actor.queue_ids and actor.role in SERVING
 
 
+def may_see_queue(actor: Actor, queue_id: int) -> bool:
+    """Whether a confidential queue exists for this actor."""
+    return actor.sees_all or (actor.role in SERVING and queue_id in actor.queue_ids)
+
+
 def shared_with(me: Any) -> ColumnElement[bool]:
     """Tickets that somebody on the desk shared with the actor, given as an array of one."""
     return and_(text("tickets.shared_with <> '{}'"), Ticket.shared_with.contains(me))
@@ -111,6 +116,13 @@ def may_open(actor: Actor) -> bool:
 def may_open_for_others(actor: Actor) -> bool:
     """Only the desk files a ticket in another person's name (a guardian: in a child's)."""
     return actor.is_desk
+
+
+def may_know_device(actor: Actor, holder_id: int | None) -> bool:
+    """Where a device stands and who has it: for staff and the desk; for others their own and children's."""
+    if actor.is_desk or actor.role is Role.STAFF:
+        return True
+    return holder_id is not None and holder_id in {actor.person_id, *actor.child_ids}
 
 
 def may_shape(actor: Actor) -> bool:

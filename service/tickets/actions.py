@@ -7,12 +7,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from service.core.errors import Conflict, Invalid, require
 from service.core.idempotency import once
+from service.core.outbox import enqueue
 from service.core.work import Work
 from service.people.models import Person
 from service.tickets import access, inputs
 from service.tickets.changes import NOTE, REPLY, record, side
-from service.tickets.lifecycle import Status, is_open, moved
-from service.tickets.lookups import asset_by_tag, category_known, place_by_id, technician
+from service.tickets.lifecycle import SAID, Status, WrongStatus, is_open, moved
+from service.tickets.lookups import asset_by_tag, category_known, confidence_of, place_by_id, technician
 from service.tickets.models import OPEN, LinkKind, Ticket, TicketLink
 from service.tickets.priority import priority_of
 from service.tickets.queries import ticket_for_update
@@ -64,10 +65,13 @@ async def triage(work: Work, number: int, seen: inputs.Triage) -> Ticket:
     if "category" in sent:
         ticket.category_id = await category_known(work, seen.category)
     if "place_id" in sent:
-        place = await place_by_id(work, seen.place_id)
-        ticket.place_id, ticket.school_id = place.id, place.school_id
+        place = await place_by_id(work, seen.place_id) if seen.place_id else None
+        ticket.place_id = place.id if place else None
+        ticket.school_id = place.school_id if place else None
     if "asset_tag" in sent:
-        ticket.asset_id = (await asset_by_tag(work, seen.asset_tag)).id
+        asset = await asset_by_tag(work, seen.asset_tag) if seen.asset_tag else None
+        ticket.asset_id = asset.id if asset else None
+        ticket.device_holder_id = asset.holder_id if asset else None
     if seen.priority is not None:
         ticket.priority = seen.priority
     elif sent & {"priority", "impact", "urgency"}:
@@ -110,7 +114,8 @@ async def transfer(work: Work, number: int, to: inputs.Transfer) -> Ticket:
     queue = (await desk_rules(work)).queue(to.queue)
     if queue.id == ticket.queue_id:
         raise Conflict(f"This ticket is already in {queue.name}.")
-    ticket.queue_id, ticket.confidential, ticket.assignee_id = queue.id, queue.confidential, None
+    ticket.queue_id, ticket.assignee_id = queue.id, None
+    ticket.confidential = await confidence_of(work, queue.id)
     await record(work, ticket, "ticket.transferred", queue=queue.key, reason=to.reason, public=False)
     return ticket
 
@@ -120,6 +125,8 @@ async def start(work: Work, number: int) -> Ticket:
     """Begin to work on it; whoever starts an unassigned ticket takes it."""
     ticket = await ticket_for_update(work, number)
     require(access.may_work(work.actor, ticket))
+    if not is_open(ticket.status):
+        raise WrongStatus(f"This ticket is {SAID[ticket.status]}. Reopen it to go on.")
     ticket.status = moved(ticket.status, to=Status.IN_PROGRESS)
     ticket.hold_reason = ticket.hold_until = None
     if ticket.assignee_id is None:
@@ -160,9 +167,12 @@ async def hold(work: Work, number: int, hold: inputs.Hold) -> Ticket:
 
 
 async def end_hold(work: Work, number: int) -> None:
-    """Bring a ticket back whose hold has run out; one that was moved or held anew is left alone."""
+    """Bring a ticket back whose hold has run out; one that is held for longer is looked at again then."""
     ticket = await ticket_for_update(work, number)
-    if ticket.status is not Status.ON_HOLD or ticket.hold_until is None or ticket.hold_until > work.now:
+    if ticket.status is not Status.ON_HOLD or ticket.hold_until is None:
+        return
+    if ticket.hold_until > work.now:
+        await enqueue(work, "tickets.end_hold", at=ticket.hold_until, ticket_id=number)
         return
     ticket.status = moved(ticket.status, to=Status.IN_PROGRESS)
     ticket.hold_reason = ticket.hold_until = None

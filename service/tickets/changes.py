@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import insert, inspect
 
 from service.core.actor import Role
@@ -16,8 +17,9 @@ from service.sla.course import By, CancelledBecause, Change, Course, Note, Opene
 from service.tickets import rules
 from service.tickets.models import Channel, Ticket, TicketEvent
 
+log = structlog.get_logger()
 REPLY, NOTE = "ticket.replied", "ticket.noted"
-RETIMED = ("priority", "category_id", "queue_id", "school_id", "place_id", "kind")
+RETIMED = ("priority", "category_id", "queue_id", "school_id", "place_id", "kind", "asset_id")
 
 
 async def record(
@@ -50,10 +52,17 @@ async def record(
 
 
 async def record_opened(work: Work, ticket: Ticket, traits: Mapping[str, str | None]) -> None:
-    """The same for a ticket that is being opened: it has no timers yet."""
+    """The same for a ticket that is being opened: it has no timers yet.
+
+    A calendar that has run out (no opening hours ahead) leaves it without timers, never unopened.
+    """
     covered = await timers.choose(work, traits, ticket.place_id, ticket.priority.value)
+    try:
+        followed = await timers.begin(work, covered, _opening(work, ticket))
+    except timers.CANNOT_COUNT as error:
+        log.warning("ticket_not_measured", calendar=covered.calendar_id, error=str(error))
+        covered, followed = timers.NOT_COVERED, timers.Followed()
     _cover(ticket, covered)
-    followed = await timers.begin(work, covered, _opening(work, ticket))
     ticket.next_due_at = followed.next_due_at
     await work.session.flush()
     await timers.save_new(work, ticket.id, covered, followed)
@@ -102,7 +111,12 @@ async def _retime(
         unanswered_since=ticket.unanswered_since,
         touched_at=ticket.touched_at,
     )
-    followed = await timers.follow(work, ticket.id, covered_by(ticket), course, follows, replaced=replaced)
+    covered = covered_by(ticket)
+    try:
+        followed = await timers.follow(work, ticket.id, covered, course, follows, replaced=replaced)
+    except timers.CANNOT_COUNT as error:
+        log.warning("timers_left_alone", ticket=ticket.id, calendar=covered.calendar_id, error=str(error))
+        return ()
     ticket.next_due_at = followed.next_due_at
     ticket.unanswered_since = followed.course.unanswered_since
     ticket.touched_at = followed.course.touched_at

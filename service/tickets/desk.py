@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
@@ -11,12 +12,15 @@ from sqlalchemy import delete, insert, select, update
 from service.core.errors import Conflict, Invalid, NotFound, require
 from service.core.fields import Code, Input, Key, Line
 from service.core.idempotency import once
+from service.core.outbox import enqueue
 from service.core.traits import TRAITS, unknown_traits
 from service.core.work import Eyes, Work
 from service.tickets import access
 from service.tickets.models import Category, PriorityRule, Queue, RoutingRule, Ticket
 from service.tickets.priority import DEFAULT_MATRIX, Impact, Priority, Urgency
 from service.tickets.rules import desk_rules
+
+LATER = 35  # seconds: longer than a process keeps what it read from the shelf
 
 
 class NewQueue(Input):
@@ -40,7 +44,7 @@ class NewCategory(Input):
 
 
 class RuleIn(Input):
-    conditions: dict[str, list[Line]] = Field(
+    conditions: dict[Code, list[Line]] = Field(
         max_length=20, examples=[{"category": ["network"], "school": ["0421"]}]
     )
     queue: Key = Field(examples=["network"])
@@ -83,7 +87,7 @@ async def edit_queue(work: Work, key: str, wanted: EditQueue) -> Queue:
     """Its name and nature; tickets in a queue that becomes confidential become so with it."""
     require(access.may_configure(work.actor))
     queue = await work.session.scalar(select(Queue).where(Queue.key == key).with_for_update())
-    if queue is None:
+    if queue is None or (queue.confidential and not access.may_see_queue(work.actor, queue.id)):
         raise NotFound("There is no such queue.")
     if queue.is_default and not wanted.is_default:
         raise Conflict("The desk needs a default queue. Make another one the default instead.")
@@ -92,12 +96,26 @@ async def edit_queue(work: Work, key: str, wanted: EditQueue) -> Queue:
     await _only_default(work, queue)
     await work.session.flush()
     if turned:
-        await work.session.execute(
-            update(Ticket).where(Ticket.queue_id == queue.id).values(confidential=queue.confidential),
-            execution_options={"synchronize_session": False},
-        )
+        await follow_queue(work, queue.id)
+        later = work.now + timedelta(seconds=LATER)
+        await enqueue(work, "tickets.follow_queue", at=later, queue_id=queue.id)
     work.change_config()
     return queue
+
+
+async def follow_queue(work: Work, queue_id: int) -> None:
+    """Make the tickets of a queue as confidential as it is.
+
+    Done when it turns, and again when no process can hold the queue as it was: a ticket that was being
+    opened meanwhile may have been marked by the old rule.
+    """
+    confidential = select(Queue.confidential).where(Queue.id == queue_id).scalar_subquery()
+    await work.session.execute(
+        update(Ticket)
+        .where(Ticket.queue_id == queue_id, Ticket.confidential != confidential)
+        .values(confidential=confidential),
+        execution_options={"synchronize_session": False},
+    )
 
 
 async def _only_default(work: Work, queue: Queue) -> None:
@@ -154,9 +172,7 @@ async def queues(eyes: Eyes) -> Sequence[Any]:
     """Queues by key; confidential ones only for those who serve them."""
     actor = eyes.actor
     rules = await desk_rules(eyes)
-    seen = [
-        q for q in rules.queues.values() if not q.confidential or actor.sees_all or q.id in actor.queue_ids
-    ]
+    seen = [q for q in rules.queues.values() if not q.confidential or access.may_see_queue(actor, q.id)]
     return sorted(seen, key=lambda queue: queue.key)
 
 

@@ -14,7 +14,7 @@ from service.people.identity import actor_of_person
 from service.people.models import Person
 from service.places.models import Place
 from service.tickets import access
-from service.tickets.models import Ticket
+from service.tickets.models import Queue, Ticket
 from service.tickets.rules import desk_rules
 
 _PLACE = select(Place.id, Place.school_id).where(Place.id == bindparam("place"))
@@ -52,6 +52,12 @@ async def requester(work: Work, person_id: int) -> Any:
             "requester_id", "There is nobody with this id whom you can open a ticket for.", "unknown_person"
         )
     return person
+
+
+async def confidence_of(work: Work, queue_id: int) -> bool:
+    """Whether a queue is confidential, and stays as it is until this transaction ends."""
+    query = select(Queue.confidential).where(Queue.id == queue_id).with_for_update(read=True)
+    return (await work.session.execute(query)).scalar_one()
 
 
 async def category_known(work: Work, category: str | None) -> str | None:

@@ -21,7 +21,8 @@ from service.core.work import Eyes, Work
 from service.people.models import Person, ServedQueue
 from service.people.tokens import int_key
 from service.sla import timers
-from service.sla.clock import due_at
+from service.sla.calendar import OutOfRange
+from service.sla.clock import NeverOpen, due_at
 from service.tickets.models import Notice
 
 P1 = 1
@@ -98,7 +99,10 @@ async def _send_at(work: Work, row: Any) -> datetime:
     if row.priority == P1 or row.calendar_id is None:
         return work.now
     kept = await timers.calendar(work, row.calendar_id)
-    return due_at(work.now, timedelta(0), kept.calendar)
+    try:
+        return due_at(work.now, timedelta(0), kept.calendar)
+    except (NeverOpen, OutOfRange):
+        return work.now
 
 
 NOTICE = list(Notice.__table__.c)

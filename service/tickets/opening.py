@@ -95,6 +95,7 @@ class _About:
         self.place_id: str | None = None
         self.school_id: str | None = None
         self.asset: Any = None
+        self.knows_asset = False
 
 
 async def _about(work: Work, wanted: OpenTicket) -> _About:
@@ -109,7 +110,8 @@ async def _about(work: Work, wanted: OpenTicket) -> _About:
         about = _About(None, None, actor.language)
     if wanted.asset_tag is not None:
         about.asset = await asset_by_tag(work, wanted.asset_tag)
-    place_id = wanted.place_id or (about.asset and about.asset.place_id) or home
+        about.knows_asset = access.may_know_device(actor, about.asset.holder_id)
+    place_id = wanted.place_id or (about.knows_asset and about.asset.place_id) or home
     if place_id is not None:
         place = await place_by_id(work, place_id)
         about.place_id, about.school_id = place.id, place.school_id
@@ -129,7 +131,7 @@ def _ticket(work: Work, wanted: OpenTicket, rules: DeskRules, about: _About) -> 
         requester_id=about.person_id,
         opened_by_id=work.actor.person_id,
         asset_id=about.asset.id if about.asset else None,
-        device_holder_id=about.asset.holder_id if about.asset else None,
+        device_holder_id=about.asset.holder_id if about.knows_asset else None,
         school_id=about.school_id,
         place_id=about.place_id,
         category_id=wanted.category,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import func, insert, select, update
 
 from service.core.idempotency import once
-from service.core.outbox import announce
+from service.core.outbox import announce, enqueue
 from service.core.work import Work
 from service.sla.calendars import (
     EditCalendar,
@@ -18,6 +20,8 @@ from service.sla.calendars import (
 from service.sla.models import SchoolCalendar, SlaTimer
 from service.tickets.models import Ticket, TicketEvent
 
+LATER = 35  # seconds: longer than a process keeps what it read from the shelf
+
 
 @once(SchoolCalendar)
 async def edit_calendar(work: Work, calendar_id: int, wanted: EditCalendar) -> SchoolCalendar:
@@ -25,10 +29,29 @@ async def edit_calendar(work: Work, calendar_id: int, wanted: EditCalendar) -> S
     calendar = await calendar_for_update(work, calendar_id)
     checked(wanted.definition, calendar.name, work.now)
     await save_edition(work, calendar, wanted.definition)
+    await follow_calendar(work, calendar_id)
+    for seconds in (LATER, 2 * LATER):
+        at = work.now + timedelta(seconds=seconds)
+        await enqueue(work, "tickets.follow_calendar", at=at, calendar_id=calendar_id)
+    return calendar
+
+
+async def follow_calendar(work: Work, calendar_id: int) -> None:
+    """Bring running timers to what the calendar says now.
+
+    Done at once, and again when no process can hold the calendar as it was: a ticket that was being opened
+    or changed meanwhile may have been timed by the old edition.
+    """
+    measured = select(SlaTimer.ticket_id).where(
+        SlaTimer.calendar_id == calendar_id, SlaTimer.stopped_at.is_(None)
+    )
+    await work.session.execute(
+        select(Ticket.id).where(Ticket.id.in_(measured)).order_by(Ticket.id).with_for_update(key_share=True)
+    )
     moved = await move(work, calendar_id)
     if moved:
+        calendar = await work.session.get_one(SchoolCalendar, calendar_id)
         await _follow(work, calendar, moved)
-    return calendar
 
 
 async def _follow(work: Work, calendar: SchoolCalendar, moved: list[Move]) -> None:
@@ -61,6 +84,10 @@ async def _follow(work: Work, calendar: SchoolCalendar, moved: list[Move]) -> No
         }
         for one in moved
     ]
-    await work.session.execute(insert(TicketEvent), events)
-    for ticket_id in tickets:
-        announce(work, ticket=ticket_id, event=None, queues=[])
+    written = insert(TicketEvent).returning(TicketEvent.id, TicketEvent.ticket_id)
+    ids = (await work.session.execute(written, events)).all()
+    queues = dict(
+        (await work.session.execute(select(Ticket.id, Ticket.queue_id).where(Ticket.id.in_(tickets)))).all()
+    )
+    for row in ids:
+        announce(work, ticket=row.ticket_id, event=row.id, queues=[queues[row.ticket_id]])
