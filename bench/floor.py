@@ -9,7 +9,8 @@ What each endpoint reads and writes, which is what the service's does:
 
 - fetch: one ticket, all columns; names of queue, place, people, device (6 joins); its timers as one JSON.
 - page: 51 open tickets of a queue by next due: the columns that lists show, the same names.
-- search: 51 tickets whose text matches, newest first: the same columns.
+- search: 51 tickets whose text matches, newest first: the same columns. In two statements, ids first: as one
+  it is planned anew each time, for four times what it takes.
 - open: inserts 1 ticket (all columns), 2 timers, 1 event, 1 text; reads the ticket back as in fetch.
 - reply: locks and reads 1 ticket, reads its timers; updates 6 columns of the ticket and 14 of 1 timer;
   inserts 1 event; reads the ticket back.
@@ -28,9 +29,13 @@ import orjson
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     MetaData,
     Table,
+    Text,
     bindparam,
+    cast,
     create_engine,
     func,
     insert,
@@ -108,8 +113,10 @@ class Statements:
         self.page = self._named(listed, from_=t.join(chosen, chosen.c.id == t.c.id)).order_by(due, t.c.id)
         x = self.texts
         query = func.websearch_to_tsquery(text("'english'::regconfig"), bindparam("q"))
-        texts = select(x.c.ticket_id).where(x.c.tsv.op("@@")(query)).cte("texts").prefix_with("MATERIALIZED")
-        found = select(t.c.id).join(texts, texts.c.ticket_id == t.c.id)
+        self.probe = select(cast(func.array_agg(x.c.ticket_id), Text)).where(x.c.tsv.op("@@")(query))
+        found = select(t.c.id).where(
+            t.c.id == func.any(cast(bindparam("hits", type_=Text), ARRAY(BigInteger)))
+        )
         hits = (
             found.order_by(t.c.opened_at.desc(), t.c.id.desc()).limit(literal_column("51")).subquery("chosen")
         )
@@ -233,7 +240,8 @@ def make_floor(url: str) -> FastAPI:
     @app.get("/search")
     async def search(q: str) -> Response:
         async with reading.connect() as db:
-            rows = (await db.execute(sql.search, {"q": q})).all()
+            hits = (await db.execute(sql.probe, {"q": q})).scalar_one()
+            rows = (await db.execute(sql.search, {"hits": hits or "{}"})).all()
         return _json([dict(zip(sql.listed, row, strict=False)) for row in rows[:50]])
 
     @app.post("/tickets", status_code=201)

@@ -23,8 +23,6 @@ ROUNDS, SECONDS = 5, 1.0
 MOST_WRITES = 900
 """At most so many writes a turn: every ticket is answered and resolved once, by one side."""
 
-Requests = Callable[[int, bool], Iterator[bytes]]
-
 
 @dataclass(frozen=True)
 class Operation:

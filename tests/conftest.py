@@ -96,10 +96,19 @@ class fresh_database:  # noqa: N801
         self.admin.dispose()
 
 
+@pytest.fixture(scope="session")
+def empty_url(server_url: str) -> Iterator[str]:
+    """A migrated database of this worker's own in which nothing is ever committed."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with fresh_database(server_url, f"fb_empty_{_run_id()}_{worker}") as url:
+        migrate(url)
+        yield url
+
+
 @pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Work]:
-    """A Work of the system's at a known time, rolled back afterwards."""
-    engine = make_engine(database_url, pool=2)
+async def work(empty_url: str) -> AsyncIterator[Work]:
+    """A Work of the system's at a known time, on an empty desk, rolled back afterwards."""
+    engine = make_engine(empty_url, pool=2)
     async with engine.connect() as connection:
         transaction = await connection.begin()
         async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:

@@ -54,8 +54,9 @@ def test_the_teachers_client_files_a_ticket_and_sees_it_solved(live_demo: LiveDe
             _did(desk, number, "reply", body="I will set it.")
             solved = {"resolution": "Set it.", "cause": "other", "fix": "onsite.adjust"}
             _did(desk, number, "resolve", **solved)
-        rest, _ = run.communicate(timeout=30)
-        assert run.returncode == 0
+        assert run.stdout is not None
+        rest = run.stdout.read()
+        assert run.wait(30) == 0
     kinds = [line.split("  ")[1] for line in rest.splitlines()]
     assert kinds == ["ticket.opened", "ticket.replied", "ticket.resolved"]
     assert "Wren Halvorsen  I will set it." in rest
