@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from service.core.actor import SYSTEM, Role
+from service.people.models import Token
 from tests import makers
 
 
@@ -281,3 +282,20 @@ async def test_a_snow_day_is_previewed_and_then_moves_running_timers(app: Any, d
     assert moved["next_due_at"] == min(m["moves_to"] for m in preview.json()).replace("Z", "+00:00")
     kinds = [e["kind"] for e in (await desk.get(f"/tickets/{opened['number']}/timeline")).json()["items"]]
     assert kinds == ["ticket.opened", "sla.moved", "sla.moved"]
+
+
+async def test_a_tokens_last_use_is_written_down_and_its_end_is_held_to(app: Any, desk: Desk) -> None:
+    resources = app.state.resources
+    async with resources.begin(SYSTEM) as work:
+        person = await makers.make_person(work)
+        secret = await makers.token_for(work, person)
+        token = await makers.token_id(work, person)
+    assert (await desk.get("/me", makers.bearer(secret))).status_code == 200
+    async with resources.begin(SYSTEM) as work:
+        row = await work.session.get_one(Token, token)
+        assert row.last_used_at is not None
+        assert secret.encode() not in row.digest
+        row.expires_at = work.now
+        work.change_config()
+    answer = await desk.get("/me", makers.bearer(secret))
+    assert (answer.status_code, "expired" in answer.json()["detail"]) == (401, True)

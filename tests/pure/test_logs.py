@@ -46,8 +46,8 @@ def test_every_logger_goes_through_the_mask(monkeypatch: pytest.MonkeyPatch) -> 
         except ValueError:
             structlog.get_logger().error("fault", exc_info=True)
     finally:
+        logs.configure("warning", "console")
         logging.getLogger().handlers[:] = before
-        structlog.reset_defaults()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(lines) == 3
     assert secret not in stream.getvalue()
