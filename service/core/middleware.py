@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -111,11 +112,18 @@ async def _tell(send: Send, refusal: Any, request_id: str) -> None:
     await send({"type": "http.response.body", "body": orjson.dumps(body)})
 
 
+@lru_cache(maxsize=2_000)
+def _measures(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """The counter and the histogram of a route, found by their labels once."""
+    return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
+
+
 def _measure(scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "unmatched")
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
-    REQUESTS.labels(method, route, str(status)).inc()
-    SECONDS.labels(method, route).observe(seconds)
+    requests, took = _measures(method, route, status)
+    requests.inc()
+    took.observe(seconds)
     if status >= 500:
         log.error("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
     else:

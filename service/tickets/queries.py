@@ -91,7 +91,9 @@ def with_names(query: Select[Any]) -> Select[Any]:
     )
 
 
-_VIEW = with_names(select(*TICKET, *NAMES, TIMERS.label("timers"))).where(Ticket.id == bindparam("number"))
+UNSHOWN = frozenset({"policy_id", "policy_version", "calendar_id", "unanswered_since", "touched_at"})
+SHOWN = [column for column in TICKET if column.name not in UNSHOWN]
+_VIEW = with_names(select(*SHOWN, *NAMES, TIMERS.label("timers"))).where(Ticket.id == bindparam("number"))
 
 
 async def ticket_view(eyes: Eyes, number: int, *, checked: bool = True) -> Any:
