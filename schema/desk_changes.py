@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import is_dataclass
 from typing import Any, TypeVar, cast
 
 import strawberry
 from pydantic import BaseModel
-from strawberry import UNSET
 
 from schema import desk_inputs as given
 from schema.assets import Asset
@@ -20,6 +18,7 @@ from schema.nodes import key_in, mutation, number_in
 from schema.people import Person
 from schema.places import Place
 from schema.sla import SchoolCalendar, SlaPolicy
+from schema.ticket_inputs import wanted
 from schema.tickets import Category, Queue
 from service.assets import actions as assets
 from service.core.work import Work
@@ -30,17 +29,8 @@ from service.sla import calendars, policies
 from service.tickets import desk
 from service.tickets.recalculation import edit_calendar
 
-M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P")
 Verb = Callable[..., Awaitable[Any]]
-KINDS = {
-    "person_id": "Person",
-    "other_id": "Person",
-    "holder_id": "Person",
-    "calendar_id": "SchoolCalendar",
-    "queue_ids": "Queue",
-}
-TEXT_KINDS = {"parent_id": "Place", "place_id": "Place", "school_id": "Place", "school_ids": "Place"}
 
 
 @strawberry.type
@@ -117,7 +107,7 @@ async def _told(
 
     def arguments() -> list[Any]:
         what: list[Any] = [subject()] if subject else []
-        return what + ([_wanted(asked, model)] if model else [])
+        return what + ([wanted(asked, model)] if model else [])
 
     made, errors = await changed(info, asked, verb, arguments)
     answer: Any = payload()
@@ -127,24 +117,6 @@ async def _told(
     else:
         setattr(answer, name, made)
     return cast("P", answer)
-
-
-def _wanted(asked: Any, model: type[M]) -> M:
-    """The service's input: what was sent, with global ids turned into the service's own."""
-    sent = {name: getattr(asked, name, UNSET) for name in model.model_fields}
-    return model(**{name: _plain(name, value) for name, value in sent.items() if value is not UNSET})
-
-
-def _plain(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return [_plain(name, item) for item in value]
-    if name in KINDS:
-        return number_in(value, KINDS[name], name)
-    if name in TEXT_KINDS:
-        return key_in(value, TEXT_KINDS[name], name)
-    return strawberry.asdict(value) if is_dataclass(value) else value
 
 
 async def _routed(work: Work, wanted: desk.Routing) -> list[dict[str, Any]]:

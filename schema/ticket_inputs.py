@@ -6,6 +6,7 @@ What is not sent is `UNSET` and stays unsaid; what is sent as null is null.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,9 +25,18 @@ from service.tickets.resolution import Cause, Fix, Outcome
 
 T = TypeVar("T", bound=type)
 M = TypeVar("M", bound=BaseModel)
-PEOPLE = frozenset({"requester_id", "assignee_id", "person_id"})
-PLACES = frozenset({"place_id", "school_id"})
-NUMBERS = frozenset({"queue_id"})
+# fields that name a row: of which type, and whether its own key is a number
+NUMBERED = {
+    "requester_id": "Person",
+    "assignee_id": "Person",
+    "person_id": "Person",
+    "other_id": "Person",
+    "holder_id": "Person",
+    "queue_id": "Queue",
+    "queue_ids": "Queue",
+    "calendar_id": "SchoolCalendar",
+}
+KEYED = {"place_id": "Place", "school_id": "Place", "parent_id": "Place", "school_ids": "Place"}
 
 
 def mirrors(model: type[BaseModel] | None, name: str) -> Callable[[T], T]:
@@ -51,11 +61,15 @@ def wanted(given: Any, model: type[M]) -> M:
 def _plain(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name in PEOPLE:
-        return number_in(value, "Person", name)
-    if name in PLACES:
-        return key_in(value, "Place", name)
-    return number_in(value, "Queue", name) if name in NUMBERS else value
+    if name in NUMBERED:
+        return _each(value, lambda given: number_in(given, NUMBERED[name], name))
+    if name in KEYED:
+        return _each(value, lambda given: key_in(given, KEYED[name], name))
+    return _each(value, lambda given: strawberry.asdict(given) if is_dataclass(given) else given)
+
+
+def _each(value: Any, plain: Callable[[Any], Any]) -> Any:
+    return [plain(one) for one in value] if isinstance(value, list) else plain(value)
 
 
 @strawberry.input

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 MOST_KEPT = 50_000
+SECONDS = 30.0
+SETTLED = 35  # seconds after which no process holds a rule as it was
 
 
 class Shelf:
@@ -16,7 +18,7 @@ class Shelf:
     What is not there (None) is not kept.
     """
 
-    def __init__(self, seconds: float = 30.0) -> None:
+    def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._kept: dict[Any, tuple[float, Any]] = {}
         self.edition = 0

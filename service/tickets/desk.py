@@ -13,14 +13,13 @@ from service.core.errors import Conflict, Invalid, NotFound, require
 from service.core.fields import Code, Input, Key, Line
 from service.core.idempotency import once
 from service.core.outbox import enqueue
+from service.core.shelf import SETTLED
 from service.core.traits import TRAITS, unknown_traits
 from service.core.work import Eyes, Work
 from service.tickets import access
 from service.tickets.models import Category, PriorityRule, Queue, RoutingRule, Ticket
 from service.tickets.priority import DEFAULT_MATRIX, Impact, Priority, Urgency
 from service.tickets.rules import desk_rules
-
-LATER = 35  # seconds: longer than a process keeps what it read from the shelf
 
 
 class NewQueue(Input):
@@ -97,7 +96,7 @@ async def edit_queue(work: Work, key: str, wanted: EditQueue) -> Queue:
     await work.session.flush()
     if turned:
         await follow_queue(work, queue.id)
-        later = work.now + timedelta(seconds=LATER)
+        later = work.now + timedelta(seconds=SETTLED)
         await enqueue(work, "tickets.follow_queue", at=later, queue_id=queue.id)
     work.change_config()
     return queue

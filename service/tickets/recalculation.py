@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select, update
 
 from service.core.idempotency import once
 from service.core.outbox import announce, enqueue
+from service.core.shelf import SETTLED
 from service.core.work import Work
 from service.sla.calendars import (
     EditCalendar,
@@ -20,8 +21,6 @@ from service.sla.calendars import (
 from service.sla.models import SchoolCalendar, SlaTimer
 from service.tickets.models import Ticket, TicketEvent
 
-LATER = 35  # seconds: longer than a process keeps what it read from the shelf
-
 
 @once(SchoolCalendar)
 async def edit_calendar(work: Work, calendar_id: int, wanted: EditCalendar) -> SchoolCalendar:
@@ -30,7 +29,7 @@ async def edit_calendar(work: Work, calendar_id: int, wanted: EditCalendar) -> S
     checked(wanted.definition, calendar.name, work.now)
     await save_edition(work, calendar, wanted.definition)
     await follow_calendar(work, calendar_id)
-    for seconds in (LATER, 2 * LATER):
+    for seconds in (SETTLED, 2 * SETTLED):
         at = work.now + timedelta(seconds=seconds)
         await enqueue(work, "tickets.follow_calendar", at=at, calendar_id=calendar_id)
     return calendar
