@@ -23,7 +23,7 @@ from service.core.migrating import migrate
 from service.core.settings import Settings
 from service.core.work import Work
 from service.people.models import Person
-from service.people.tokens import NewToken, create_token
+from service.people.tokens import MadeToken, NewToken, create_token
 from service.sla.calendar import Calendar
 from service.sla.calendars import NewCalendar, create_calendar
 from service.sla.clock import due_at
@@ -139,7 +139,8 @@ async def _token(work: Work, external_id: str) -> str:
     person = await work.session.scalar(select(Person.id).where(Person.external_id == external_id))
     assert person is not None
     made = await create_token(work, NewToken(person_id=person, label="bench"))
-    return made.secret  # type: ignore[union-attr]
+    assert isinstance(made, MadeToken)
+    return made.secret
 
 
 def _dues(db: psycopg.Connection[Any]) -> None:

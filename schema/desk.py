@@ -91,7 +91,7 @@ class Query:
     async def preview_calendar(
         self,
         info: Info,
-        id: strawberry.ID,  # noqa: A002
+        id: strawberry.ID,
         definition: JSON,
     ) -> object:
         if not isinstance(definition, dict):

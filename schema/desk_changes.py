@@ -132,35 +132,35 @@ async def _weighed(work: Work, wanted: desk.MatrixIn) -> list[dict[str, Any]]:
 @strawberry.type
 class Mutation:
     @mutation(description="Make a queue.")
-    async def add_queue(self, info: Info, input: given.AddQueue) -> QueuePayload:  # noqa: A002
+    async def add_queue(self, info: Info, input: given.AddQueue) -> QueuePayload:
         return await _told(info, input, QueuePayload, "queue", desk.add_queue, desk.NewQueue)
 
     @mutation(description="Rename a queue, make it confidential or the default.")
-    async def edit_queue(self, info: Info, input: given.EditQueue) -> QueuePayload:  # noqa: A002
+    async def edit_queue(self, info: Info, input: given.EditQueue) -> QueuePayload:
         return await _told(
             info, input, QueuePayload, "queue", desk.edit_queue, desk.EditQueue, lambda: input.key
         )
 
     @mutation(description="Make a category.")
-    async def add_category(self, info: Info, input: given.AddCategory) -> CategoryPayload:  # noqa: A002
+    async def add_category(self, info: Info, input: given.AddCategory) -> CategoryPayload:
         return await _told(info, input, CategoryPayload, "category", desk.add_category, desk.NewCategory)
 
     @mutation(description="Replace the routing rules.")
-    async def set_routing(self, info: Info, input: given.SetRouting) -> RoutingPayload:  # noqa: A002
+    async def set_routing(self, info: Info, input: given.SetRouting) -> RoutingPayload:
         return await _told(info, input, RoutingPayload, "routing", _routed, desk.Routing)
 
     @mutation(description="Replace the cells that differ from the default matrix.")
-    async def set_matrix(self, info: Info, input: given.SetMatrix) -> MatrixPayload:  # noqa: A002
+    async def set_matrix(self, info: Info, input: given.SetMatrix) -> MatrixPayload:
         return await _told(info, input, MatrixPayload, "matrix", _weighed, desk.MatrixIn)
 
     @mutation(description="Make a calendar.")
-    async def create_calendar(self, info: Info, input: given.CreateCalendar) -> CalendarPayload:  # noqa: A002
+    async def create_calendar(self, info: Info, input: given.CreateCalendar) -> CalendarPayload:
         return await _told(
             info, input, CalendarPayload, "calendar", calendars.create_calendar, calendars.NewCalendar
         )
 
     @mutation(description="Change a calendar (a snow day); running timers move with it.")
-    async def edit_calendar(self, info: Info, input: given.EditCalendar) -> CalendarPayload:  # noqa: A002
+    async def edit_calendar(self, info: Info, input: given.EditCalendar) -> CalendarPayload:
         return await _told(
             info,
             input,
@@ -172,11 +172,11 @@ class Mutation:
         )
 
     @mutation(description="Make an SLA policy.")
-    async def create_policy(self, info: Info, input: given.CreatePolicy) -> PolicyPayload:  # noqa: A002
+    async def create_policy(self, info: Info, input: given.CreatePolicy) -> PolicyPayload:
         return await _told(info, input, PolicyPayload, "policy", policies.create_policy, policies.NewPolicy)
 
     @mutation(description="Change an SLA policy, whole.")
-    async def edit_policy(self, info: Info, input: given.EditPolicy) -> PolicyPayload:  # noqa: A002
+    async def edit_policy(self, info: Info, input: given.EditPolicy) -> PolicyPayload:
         return await _told(
             info,
             input,
@@ -188,11 +188,11 @@ class Mutation:
         )
 
     @mutation(description="Add a school, building or room.")
-    async def add_place(self, info: Info, input: given.AddPlace) -> PlacePayload:  # noqa: A002
+    async def add_place(self, info: Info, input: given.AddPlace) -> PlacePayload:
         return await _told(info, input, PlacePayload, "place", places.add_place, places.NewPlace)
 
     @mutation(description="Change a place's name and calendar.")
-    async def edit_place(self, info: Info, input: given.EditPlace) -> PlacePayload:  # noqa: A002
+    async def edit_place(self, info: Info, input: given.EditPlace) -> PlacePayload:
         return await _told(
             info,
             input,
@@ -204,11 +204,11 @@ class Mutation:
         )
 
     @mutation(description="Add a person.")
-    async def add_person(self, info: Info, input: given.AddPerson) -> PersonPayload:  # noqa: A002
+    async def add_person(self, info: Info, input: given.AddPerson) -> PersonPayload:
         return await _told(info, input, PersonPayload, "person", people.add_person, people.NewPerson)
 
     @mutation(description="Change a person, whole.")
-    async def edit_person(self, info: Info, input: given.EditPerson) -> PersonPayload:  # noqa: A002
+    async def edit_person(self, info: Info, input: given.EditPerson) -> PersonPayload:
         return await _told(
             info,
             input,
@@ -220,7 +220,7 @@ class Mutation:
         )
 
     @mutation(description="Say that a person is guardian of, or teaches, another.")
-    async def relate_person(self, info: Info, input: given.Relate) -> PersonPayload:  # noqa: A002
+    async def relate_person(self, info: Info, input: given.Relate) -> PersonPayload:
         return await _told(
             info,
             input,
@@ -232,7 +232,7 @@ class Mutation:
         )
 
     @mutation(description="Say that it is so no longer.")
-    async def unrelate_person(self, info: Info, input: given.Relate) -> PersonPayload:  # noqa: A002
+    async def unrelate_person(self, info: Info, input: given.Relate) -> PersonPayload:
         return await _told(
             info,
             input,
@@ -244,7 +244,7 @@ class Mutation:
         )
 
     @mutation(description="Say which queues and schools somebody of the desk serves, whole.")
-    async def serve(self, info: Info, input: given.Serve) -> PersonPayload:  # noqa: A002
+    async def serve(self, info: Info, input: given.Serve) -> PersonPayload:
         return await _told(
             info,
             input,
@@ -256,11 +256,11 @@ class Mutation:
         )
 
     @mutation(description="Make a token; its secret is shown this once.")
-    async def create_token(self, info: Info, input: given.CreateToken) -> TokenPayload:  # noqa: A002
+    async def create_token(self, info: Info, input: given.CreateToken) -> TokenPayload:
         return await _told(info, input, TokenPayload, "token", tokens.create_token, tokens.NewToken)
 
     @mutation(description="Refuse a token from now on.")
-    async def revoke_token(self, info: Info, input: given.RevokeToken) -> TokenPayload:  # noqa: A002
+    async def revoke_token(self, info: Info, input: given.RevokeToken) -> TokenPayload:
         return await _told(
             info,
             input,
@@ -271,11 +271,11 @@ class Mutation:
         )
 
     @mutation(description="Add a device.")
-    async def add_asset(self, info: Info, input: given.AddAsset) -> AssetPayload:  # noqa: A002
+    async def add_asset(self, info: Info, input: given.AddAsset) -> AssetPayload:
         return await _told(info, input, AssetPayload, "asset", assets.add_asset, assets.NewAsset)
 
     @mutation(description="Change a device, whole.")
-    async def edit_asset(self, info: Info, input: given.EditAsset) -> AssetPayload:  # noqa: A002
+    async def edit_asset(self, info: Info, input: given.EditAsset) -> AssetPayload:
         return await _told(
             info, input, AssetPayload, "asset", assets.edit_asset, assets.EditAsset, lambda: input.tag
         )

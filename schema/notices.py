@@ -62,7 +62,7 @@ class Query:
 @strawberry.type
 class Mutation:
     @mutation(description="Say that you saw one of your notices.")
-    async def see_notice(self, info: Info, input: SeeNoticeInput) -> NoticePayload:  # noqa: A002
+    async def see_notice(self, info: Info, input: SeeNoticeInput) -> NoticePayload:
         def arguments() -> list[Any]:
             return [number_in(input.notice_id, "Notice", "notice_id")]
 

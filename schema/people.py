@@ -77,7 +77,7 @@ class Query:
         )
 
     @field(graphql_type=Person | None, description="One person, by id or global id.")
-    async def person(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
+    async def person(self, info: Info, id: strawberry.ID) -> object:
         async with info.context.read() as read:
             return await actions.person_by_id(read, number_in(id, "Person"))
 

@@ -44,7 +44,7 @@ def cursor_after(row: object) -> str:
 @strawberry.type
 class Query:
     @field(graphql_type=Place | None, description="One place, by its id or global id.")
-    async def place(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
+    async def place(self, info: Info, id: strawberry.ID) -> object:
         async with info.context.read() as read:
             return await actions.place_by_id(read, key_in(id, "Place"))
 

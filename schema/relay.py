@@ -89,7 +89,7 @@ async def _fetched(context: Context, value: str) -> Noded:
 @strawberry.type
 class Query:
     @field(graphql_type=Node | None, description="Anything, by its global id.")
-    async def node(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
+    async def node(self, info: Info, id: strawberry.ID) -> object:
         return await _fetched(info.context, id)
 
     @field(

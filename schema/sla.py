@@ -64,6 +64,6 @@ class Query:
             return await calendars.calendars(read)
 
     @field(graphql_type=SchoolCalendar | None, description="One calendar.")
-    async def calendar(self, info: Info, id: strawberry.ID) -> object:  # noqa: A002
+    async def calendar(self, info: Info, id: strawberry.ID) -> object:
         async with info.context.read() as read:
             return await calendars.calendar_by_id(read, number_in(id, "SchoolCalendar"))

@@ -44,73 +44,73 @@ def _arguments(asked: given.Once, model: type[BaseModel] | None) -> list[Any]:
 @strawberry.type
 class Mutation:
     @mutation(description="File a ticket.")
-    async def open_ticket(self, info: Info, input: given.OpenTicket) -> TicketPayload:  # noqa: A002
+    async def open_ticket(self, info: Info, input: given.OpenTicket) -> TicketPayload:
         return await _told(info, input, opening.open_ticket, inputs.OpenTicket)
 
     @mutation(description="Write to the other side.")
-    async def reply_to_ticket(self, info: Info, input: given.Reply) -> TicketPayload:  # noqa: A002
+    async def reply_to_ticket(self, info: Info, input: given.Reply) -> TicketPayload:
         return await _told(info, input, actions.reply, inputs.Reply)
 
     @mutation(description="Write what only the desk reads.")
-    async def note_on_ticket(self, info: Info, input: given.Note) -> TicketPayload:  # noqa: A002
+    async def note_on_ticket(self, info: Info, input: given.Note) -> TicketPayload:
         return await _told(info, input, actions.note, inputs.Note)
 
     @mutation(description="Say what it is and how much it matters; fields that are not sent stay.")
-    async def triage_ticket(self, info: Info, input: given.Triage) -> TicketPayload:  # noqa: A002
+    async def triage_ticket(self, info: Info, input: given.Triage) -> TicketPayload:
         return await _told(info, input, actions.triage, inputs.Triage)
 
     @mutation(description="Give it to a technician.")
-    async def assign_ticket(self, info: Info, input: given.Assign) -> TicketPayload:  # noqa: A002
+    async def assign_ticket(self, info: Info, input: given.Assign) -> TicketPayload:
         return await _told(info, input, actions.assign, inputs.Assign)
 
     @mutation(description="Put it back for anybody of the queue.")
-    async def unassign_ticket(self, info: Info, input: given.Unassign) -> TicketPayload:  # noqa: A002
+    async def unassign_ticket(self, info: Info, input: given.Unassign) -> TicketPayload:
         return await _told(info, input, actions.unassign)
 
     @mutation(description="Send it to another queue.")
-    async def transfer_ticket(self, info: Info, input: given.Transfer) -> TicketPayload:  # noqa: A002
+    async def transfer_ticket(self, info: Info, input: given.Transfer) -> TicketPayload:
         return await _told(info, input, actions.transfer, inputs.Transfer)
 
     @mutation(description="Begin to work on it.")
-    async def start_ticket(self, info: Info, input: given.Start) -> TicketPayload:  # noqa: A002
+    async def start_ticket(self, info: Info, input: given.Start) -> TicketPayload:
         return await _told(info, input, actions.start)
 
     @mutation(description="Wait until the requester answers.")
-    async def wait_on_requester(self, info: Info, input: given.WaitOnRequester) -> TicketPayload:  # noqa: A002
+    async def wait_on_requester(self, info: Info, input: given.WaitOnRequester) -> TicketPayload:
         return await _told(info, input, actions.wait_on_requester, inputs.WaitOnRequester)
 
     @mutation(description="Wait for a reason of the desk's own.")
-    async def hold_ticket(self, info: Info, input: given.Hold) -> TicketPayload:  # noqa: A002
+    async def hold_ticket(self, info: Info, input: given.Hold) -> TicketPayload:
         return await _told(info, input, actions.hold, inputs.Hold)
 
     @mutation(description="Say that it is solved, and how.")
-    async def resolve_ticket(self, info: Info, input: given.Resolve) -> TicketPayload:  # noqa: A002
+    async def resolve_ticket(self, info: Info, input: given.Resolve) -> TicketPayload:
         return await _told(info, input, actions.resolve, inputs.Resolve)
 
     @mutation(description="End it for good.")
-    async def close_ticket(self, info: Info, input: given.Close) -> TicketPayload:  # noqa: A002
+    async def close_ticket(self, info: Info, input: given.Close) -> TicketPayload:
         return await _told(info, input, actions.close, inputs.Close)
 
     @mutation(description="It is not solved after all.")
-    async def reopen_ticket(self, info: Info, input: given.Reopen) -> TicketPayload:  # noqa: A002
+    async def reopen_ticket(self, info: Info, input: given.Reopen) -> TicketPayload:
         return await _told(info, input, actions.reopen, inputs.Reopen)
 
     @mutation(description="It is not needed any more.")
-    async def cancel_ticket(self, info: Info, input: given.Cancel) -> TicketPayload:  # noqa: A002
+    async def cancel_ticket(self, info: Info, input: given.Cancel) -> TicketPayload:
         return await _told(info, input, actions.cancel, inputs.Cancel)
 
     @mutation(description="Add and remove tags.")
-    async def tag_ticket(self, info: Info, input: given.Tag) -> TicketPayload:  # noqa: A002
+    async def tag_ticket(self, info: Info, input: given.Tag) -> TicketPayload:
         return await _told(info, input, actions.tag, inputs.Tag)
 
     @mutation(description="Tie it to another ticket.")
-    async def link_ticket(self, info: Info, input: given.Link) -> TicketPayload:  # noqa: A002
+    async def link_ticket(self, info: Info, input: given.Link) -> TicketPayload:
         return await _told(info, input, actions.link, inputs.Link)
 
     @mutation(description="Let somebody else see it.")
-    async def share_ticket(self, info: Info, input: given.Share) -> TicketPayload:  # noqa: A002
+    async def share_ticket(self, info: Info, input: given.Share) -> TicketPayload:
         return await _told(info, input, actions.share, inputs.Share)
 
     @mutation(description="Stop sharing it with somebody.")
-    async def unshare_ticket(self, info: Info, input: given.Unshare) -> TicketPayload:  # noqa: A002
+    async def unshare_ticket(self, info: Info, input: given.Unshare) -> TicketPayload:
         return await _told(info, input, actions.unshare, inputs.Unshare)

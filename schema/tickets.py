@@ -99,7 +99,7 @@ class Queue(Node):
     async def tickets(
         root: Any,  # noqa: N805
         info: Info,
-        filter: TicketFilter | None = UNSET,  # noqa: A002
+        filter: TicketFilter | None = UNSET,
         sort: Sort | None = None,
         first: int | None = None,
         after: str | None = None,
@@ -211,7 +211,7 @@ class Query:
     async def tickets(
         self,
         info: Info,
-        filter: TicketFilter | None = UNSET,  # noqa: A002
+        filter: TicketFilter | None = UNSET,
         sort: Sort | None = None,
         words: str | None = None,
         first: int | None = None,
@@ -221,7 +221,7 @@ class Query:
         return await _page(info.context, narrowed, sort=sort, words=words, first=first, after=after)
 
     @field(graphql_type=TicketCount | None, description="How many tickets you see.")
-    async def ticket_count(self, info: Info, filter: TicketFilter | None = UNSET) -> object:  # noqa: A002
+    async def ticket_count(self, info: Info, filter: TicketFilter | None = UNSET) -> object:
         async with info.context.read() as read:
             count, more = await count_tickets(read, _narrowed(filter))
         return TicketCount(count=count, more=more)

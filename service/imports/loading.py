@@ -63,25 +63,7 @@ TICKET_COLUMNS = [
     "next_due_at",
 ]
 EVENT_COLUMNS = ["ticket_id", "kind", "at", "actor_name", "by_desk", "public", "status", "queue_id", "detail"]
-TIMER_COLUMNS = [
-    "ticket_id",
-    "target",
-    "n",
-    "state",
-    "policy_id",
-    "policy_version",
-    "calendar_id",
-    "calendar_version",
-    "started_at",
-    "goal",
-    "pauses",
-    "due_at",
-    "stopped_at",
-    "breached_at",
-    "reason",
-    "checks",
-    "next_check_at",
-]
+TIMER_COLUMNS = ["ticket_id", "target", "n", *timers.CHANGING]
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,7 +311,7 @@ _ROWS = (
     .order_by(SlaTimer.target, SlaTimer.n)
     .with_for_update()
 )
-_CHANGING = [
+CHANGING = [
     "state",
     "policy_id",
     "policy_version",
@@ -334,7 +334,7 @@ _INSERT = insert(_TABLE).returning(
 UPDATE = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("row"))
-    .values({name: bindparam(f"new_{name}", type_=_TABLE.c[name].type) for name in _CHANGING})
+    .values({name: bindparam(f"new_{name}", type_=_TABLE.c[name].type) for name in CHANGING})
 )
 
 
