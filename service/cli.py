@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands import contracts, demo, imports, reports, serving, sla, tokens
+from service.commands import contracts, demo, imports, playbooks, reports, serving, sla, tokens
 
 app = typer.Typer(
     name="firstbell",
@@ -26,6 +26,7 @@ app.add_typer(tokens.app)
 app.add_typer(imports.app)
 app.add_typer(reports.app)
 app.add_typer(sla.app)
+app.add_typer(playbooks.app)
 
 
 def _version(wanted: bool) -> None:
