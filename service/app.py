@@ -21,6 +21,8 @@ from service.core.work import Resources
 from service.people import rest as people
 from service.people.identity import identify_with
 from service.places import rest as places
+from service.playbooks import authoring_rest as authoring
+from service.playbooks import rest as playbooks
 from service.reports import rest as reports
 from service.sla import rest as sla
 from service.tickets import desk_rest as desk
@@ -29,12 +31,21 @@ from service.web import install_document, install_refusals
 
 ROUTERS = [
     tickets.router,
+    playbooks.opened,
+    playbooks.router,
+    playbooks.suggested,
     desk.router,
     sla.router,
     places.router,
     people.router,
     assets.router,
+    assets.lent,
+    authoring.router,
+    authoring.drafts,
+    authoring.facts,
+    authoring.decided,
     reports.router,
+    authoring.reports,
 ]
 ABOUT = """The IT service desk of a school district.
 

@@ -4,5 +4,6 @@ import service.assets.models
 import service.core.models
 import service.people.models
 import service.places.models
+import service.playbooks.models
 import service.sla.models
 import service.tickets.models  # noqa: F401

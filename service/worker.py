@@ -10,6 +10,7 @@ from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 
 import service.core.housekeeping
+import service.playbooks.jobs
 import service.tickets.jobs  # noqa: F401
 from service.core.database import driver_url
 from service.core.outbox import Listener, jobs

@@ -26,6 +26,7 @@ class EditAsset(Input):
     serial: Line | None = None
     holder_id: Id | None = Field(None, description="Who has it.")
     place_id: Key | None = Field(None, description="Where it stands.")
+    is_loaner: bool = Field(False, description="True: it is lent out while other devices are away.")
 
 
 class NewAsset(EditAsset):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database import Base, Coded
@@ -45,3 +48,53 @@ class Asset(Base):
     holder_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
     place_id: Mapped[str | None] = mapped_column(ForeignKey("places.id"))
     school_id: Mapped[str | None] = mapped_column(ForeignKey("places.id"))
+    is_loaner: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+
+
+class AssetFact(Base):
+    """What device management, the network or a directory last said of a device: `value` was so at `as_of`."""
+
+    __tablename__ = "asset_facts"
+    __table_args__ = (Index(None, "asset_id", "received_at"),)
+
+    asset_id: Mapped[int] = mapped_column(ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[Any] = mapped_column(JSONB)
+    as_of: Mapped[datetime]
+    source: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime]
+
+
+class LoanState(StrEnum):
+    ORDERED = "ordered"
+    SET_ASIDE = "set_aside"
+    HANDED_OUT = "handed_out"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+
+
+class Loan(Base):
+    """A device lent to somebody while theirs is away. `asset_id` is null while it is only ordered.
+
+    `source_key` names what asked for it: asked twice, there is one loan.
+    """
+
+    __tablename__ = "loans"
+    __table_args__ = (
+        UniqueConstraint("source_key"),
+        Index("uq_loans_out", "asset_id", unique=True, postgresql_where=text("state IN (2, 3)")),
+        Index(None, "person_id", "id"),
+        Index(None, "school_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    state: Mapped[LoanState] = mapped_column(Coded(LoanState))
+    kind: Mapped[AssetKind] = mapped_column(Coded(AssetKind))
+    asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    school_id: Mapped[str | None] = mapped_column(ForeignKey("places.id"))
+    ticket_id: Mapped[int | None] = mapped_column(BigInteger)
+    source_key: Mapped[str | None] = mapped_column(Text)
+    asked_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -19,10 +19,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service.app import make_resources
 from service.core import embedded
+from service.core.actor import SYSTEM
 from service.core.errors import Refusal
 from service.core.logs import masked
+from service.core.migrating import migrate
 from service.core.settings import Settings, settings
 from service.core.work import Resources
+from service.playbooks.versions import publish_shipped
 
 T = TypeVar("T")
 REVIVED_EVERY = 1.0
@@ -74,6 +77,18 @@ def _revived(home: Path) -> Iterator[None]:
         stop.set()
         watcher.join(REVIVED_EVERY + 1)
         leases.close()
+
+
+def prepare(url: str) -> tuple[str | None, str]:
+    """Bring the database to what this version needs, playbooks included; the revisions before and after."""
+
+    async def go() -> None:
+        async with resources(url) as made, made.begin(SYSTEM) as work:
+            await publish_shipped(work)
+
+    revisions = migrate(url)
+    run(go())
+    return revisions
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ import typer
 from rich.markup import escape
 
 from service.commands import base
-from service.core.migrating import migrate
 from service.core.settings import settings
 from service.demo.district import TRIED_AS, everybody
 from service.demo.fill import ensure_filled, fresh_tokens
@@ -24,7 +23,7 @@ def demo(
 ) -> None:
     """Fill an empty desk with the demo district, and make fresh tokens for it."""
     with base.sentences(), base.database() as url:
-        migrate(url)
+        base.prepare(url)
         filled, secrets = _filled(url)
         address = _address(host or settings().host, port or settings().port)
         if as_json:

@@ -16,7 +16,6 @@ from service.app import make_app
 from service.commands import base
 from service.commands.demo import ensure_demo
 from service.core import logs
-from service.core.migrating import migrate
 from service.core.settings import Settings, settings
 from service.worker import run_worker
 
@@ -32,7 +31,7 @@ def up(
     """Database, migrations, API and worker, in one command."""
     with base.sentences(), base.database() as url:
         _configure_logs()
-        migrate(url)
+        base.prepare(url)
         address = _address(host, port)
         if demo:
             ensure_demo(url, *address)
@@ -49,7 +48,7 @@ def serve(
     """The API, in as many processes as asked for."""
     with base.sentences(), base.database() as url:
         _configure_logs()
-        migrate(url)
+        base.prepare(url)
         address = _address(host, port)
         count = processes or settings().processes
         if count == 1:
@@ -64,14 +63,14 @@ def worker() -> None:
     """The jobs: timers that fall due, holds that end."""
     with base.sentences(), base.database() as url:
         _configure_logs()
-        migrate(url)
+        base.prepare(url)
         base.run(_worker(url))
 
 
 def migrate_command() -> None:
     """Bring the database to what this version needs."""
     with base.sentences(), base.database() as url:
-        before, after = migrate(url)
+        before, after = base.prepare(url)
         base.out.print("Nothing to do." if before == after else f"From {before or 'nothing'} to {after}.")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from service.core.actor import Actor
+from service.core.actor import SYSTEM, Actor
 from service.core.database import utc_now
 from service.core.shelf import Shelf
 
@@ -44,6 +44,10 @@ class Work:
     def db(self) -> AsyncSession | AsyncConnection:
         """For statements on columns: past the session, which adds a third to what such a statement costs."""
         return self.connection or self.session
+
+    def as_desk(self) -> Work:
+        """The same transaction and time with the desk itself behind it: what follows by rule."""
+        return replace(self, actor=SYSTEM, conditions=Conditions(), claimed=None, version=None)
 
     def change_config(self) -> None:
         """Rules of the desk changed: read them afresh here at once, everywhere after the commit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from service.playbooks.grammar import Book, Playbook, bound
@@ -45,8 +46,9 @@ def load(path: Path) -> Shelved:
     return Shelved(path, playbook, source)
 
 
-def shipped() -> dict[str, Shelved]:
-    """Every playbook that comes with the desk, by id."""
+@cache
+def shipped() -> Mapping[str, Shelved]:
+    """Every playbook that comes with the desk, by id; read once a process."""
     return {one.playbook.id: one for one in map(load, files([FOLDER]))}
 
 

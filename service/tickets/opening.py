@@ -34,6 +34,11 @@ async def open_ticket(work: Work, wanted: OpenTicket) -> Ticket:
 
     With a `source_key` that has an open ticket, that ticket is the answer and nothing new is made.
     """
+    return await file_ticket(work, wanted)
+
+
+async def file_ticket(work: Work, wanted: OpenTicket) -> Ticket:
+    """The same as a part of another verb, which answers for its own key."""
     require(access.may_open(work.actor), "This token may not open tickets.")
     _refuse_shaping(work, wanted)
     if (earlier := await _earlier(work, wanted)) is not None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from service.core.fields import Line
 from service.core.paging import MAX_PAGE
-from service.tickets import actions, inputs, opening, wire
+from service.tickets import actions, inputs, wire
 from service.tickets.explaining import ticket_timers
 from service.tickets.listing import Sort, TicketFilter, count_tickets, tickets_page
 from service.tickets.queries import links, ticket_view, timeline
@@ -30,19 +30,6 @@ class TicketList(TicketFilter):
 
 async def _shown(work: Working, number: int, status: int = 200) -> Json:
     return Json(wire.shown(await ticket_view(work, number, checked=False)), status)
-
-
-@router.post(
-    "",
-    operation_id="openTicket",
-    summary="File a ticket",
-    status_code=201,
-    response_model=wire.TicketOut,
-    responses=refusals(404, 409),
-)
-async def open_ticket(ticket: inputs.OpenTicket, work: Working) -> Json:
-    opened = await opening.open_ticket(work, ticket)
-    return await _shown(work, opened.id, 201)
 
 
 @router.get(

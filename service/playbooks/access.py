@@ -1,0 +1,106 @@
+"""Who may see a run, answer in it, approve in it; and who may write playbooks.
+
+`may_view` and `visible_to` give one answer, in Python and in SQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select, true
+
+from service.core.actor import SERVING_ROLES, Actor, Role, Scope
+from service.playbooks.grammar import Risk
+from service.playbooks.grammar import Role as Approver
+from service.playbooks.models import PlaybookRun
+from service.playbooks.state import By
+from service.tickets import access as tickets
+from service.tickets.models import Ticket
+
+APPROVERS = {
+    Approver.TECHNICIAN: frozenset({Role.TECHNICIAN, Role.LEAD, Role.ADMIN}),
+    Approver.LEAD: frozenset({Role.LEAD, Role.ADMIN}),
+    Approver.ADMIN: frozenset({Role.ADMIN}),
+}
+
+
+def may_view(actor: Actor, run: Any, ticket: Any | None) -> bool:
+    """A run is seen by whose it is, their guardians, and whoever works there. `ticket` is the run's."""
+    if actor.sees_all or is_own(actor, run):
+        return True
+    if ticket is not None:
+        return tickets.may_view(actor, ticket)
+    return actor.role in SERVING_ROLES and run.school_id in actor.school_ids
+
+
+def is_own(actor: Actor, run: Any) -> bool:
+    me = actor.person_id
+    if me is None:
+        return False
+    return me in (run.person_id, run.started_by_id) or run.person_id in actor.child_ids
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """The rule of `may_view` as a condition on `playbook_runs`."""
+    if actor.sees_all:
+        return true()
+    mine = [actor.person_id, *sorted(actor.child_ids)]
+    by_ticket = PlaybookRun.ticket_id.in_(select(Ticket.id).where(tickets.visible_to(actor)))
+    ways = [PlaybookRun.person_id.in_(mine), PlaybookRun.started_by_id == actor.person_id, by_ticket]
+    if actor.role in SERVING_ROLES and actor.school_ids:
+        here = PlaybookRun.school_id.in_(sorted(actor.school_ids))
+        ways.append(and_(PlaybookRun.ticket_id.is_(None), here))
+    return or_(*ways)
+
+
+def may_read(actor: Actor) -> bool:
+    return actor.holds(Scope.TICKETS_READ)
+
+
+def may_start(actor: Actor) -> bool:
+    return actor.holds(Scope.TICKETS_WRITE) and actor.role is not Role.VENDOR
+
+
+def may_work(actor: Actor, run: Any, ticket: Any | None) -> bool:
+    """Whether somebody of the desk answers for the desk in this run."""
+    if not (actor.is_desk and actor.holds(Scope.TICKETS_WRITE)):
+        return False
+    if ticket is not None:
+        return tickets.may_work(actor, ticket)
+    return actor.sees_all or run.school_id in actor.school_ids
+
+
+def side_of(actor: Actor, run: Any, ticket: Any | None) -> By | None:
+    """On which side somebody answers; None if they may not."""
+    if not actor.holds(Scope.TICKETS_WRITE):
+        return None
+    if actor.person_id is not None and actor.person_id == run.person_id:
+        return "requester"
+    if may_work(actor, run, ticket):
+        return "technician"
+    return "requester" if is_own(actor, run) else None
+
+
+def may_approve(actor: Actor, run: Any, role: str) -> bool:
+    """An approver has the role, and is neither whose run it is nor who started it."""
+    if not actor.holds(Scope.TICKETS_WRITE) or actor.role not in APPROVERS[Approver(role)]:
+        return False
+    return actor.person_id is not None and actor.person_id not in (run.person_id, run.started_by_id)
+
+
+def may_write_playbooks(actor: Actor) -> bool:
+    return tickets.may_configure(actor)
+
+
+def may_publish(actor: Actor, author_id: int | None, risks: set[Risk]) -> bool:
+    """What interrupts somebody or can lose data is published by somebody other than its author."""
+    alone = actor.person_id is not None and actor.person_id == author_id
+    return may_write_playbooks(actor) and not (alone and risks & {Risk.R2, Risk.R3})
+
+
+def may_read_analytics(actor: Actor) -> bool:
+    return actor.is_desk and actor.holds(Scope.REPORTS_READ)
+
+
+def may_see_district(actor: Actor) -> bool:
+    return actor.is_desk and actor.holds(Scope.DIRECTORY_READ)

@@ -1,0 +1,222 @@
+"""What follows from a move of a run: its row, its log, its actions, its ticket, the announcement."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import func, insert, select
+
+from service.assets.loans import AskForLoaner, NoLoanerFree, ask_for_loaner
+from service.assets.models import Asset, AssetKind
+from service.core.errors import Conflict, Invalid, Refusal
+from service.core.outbox import announce, enqueue
+from service.core.work import Work
+from service.playbooks.conditions import leaves
+from service.playbooks.grammar import Book, Verb
+from service.playbooks.handing import close_solved, hand_to_desk, note, reply, update_ticket
+from service.playbooks.knowing import view_for
+from service.playbooks.models import ActionState, PlaybookRun, RunAction, RunEvent
+from service.playbooks.state import (
+    Advance,
+    Effect,
+    Event,
+    HandedOver,
+    Perform,
+    Refresh,
+    Result,
+    Stage,
+    State,
+    WantsTechnician,
+    to_json,
+)
+from service.playbooks.traversal import advance, step_of, wakes_at
+
+BY_JOB: Final = frozenset({Verb.DEVICE_COMMAND, Verb.POE_CYCLE})
+_EVENTS: Any = RunEvent.__table__
+
+
+async def record(work: Work, run: PlaybookRun, book: Book, made: Advance) -> None:
+    """Write the move down and do everything that follows from it, until the run waits for somebody."""
+    while True:
+        _note_state(work, run, book, made.state)
+        await _write_log(work, run, made)
+        result: Event | None = None
+        for effect in made.effects:
+            result = await _do(work, run, book, made.state, effect) or result
+        if made.state.stage is Stage.ENDED and not made.state.dry:
+            await close_solved(work, run, book, made.state)
+        if result is None:
+            break
+        await work.session.flush()
+        made = advance(book, made.state, result, await view_for(work, run, book, made.state))
+    await work.session.flush()
+    work.version = run.version
+    announce(work, run=run.id)
+
+
+def _note_state(work: Work, run: PlaybookRun, book: Book, state: State) -> None:
+    run.state = to_json(state)
+    run.stage, run.path = state.stage, state.path
+    run.wake_at = wakes_at(book, state)
+    run.waits_for = _waits_for(book, state)
+    run.approval_role = None
+    if state.stage is Stage.APPROVAL:
+        run.approval_role = step_of(book, state).approval.role.value
+    run.version += 1
+    run.updated_at = work.now
+    run.ended_at = work.now if state.is_finished else None
+    run.outcome = None
+    if state.is_finished:
+        run.outcome = state.code.get("outcome", "ended") if state.stage is Stage.ENDED else state.stage.value
+
+
+def _waits_for(book: Book, state: State) -> str | None:
+    """What a run would go on for before its time is up."""
+    if state.stage in (Stage.FRESHENING, Stage.VERIFYING):
+        return "facts"
+    if state.stage is not Stage.WAITING:
+        return None
+    wait = step_of(book, state).wait
+    if wait.reply:
+        return "reply"
+    return "facts" if wait.until is not None and any(leaves(wait.until)) else None
+
+
+async def _write_log(work: Work, run: PlaybookRun, made: Advance) -> None:
+    if run.id is None:
+        await work.session.flush()
+    rows = [
+        {
+            "run_id": run.id,
+            "at": work.now,
+            "kind": entry.kind,
+            "path": entry.path,
+            "actor_id": work.actor.person_id,
+            "actor_name": work.actor.name,
+            "detail": dict(entry.detail),
+            "seconds": entry.seconds,
+        }
+        for entry in made.log
+    ]
+    if rows:
+        await work.db.execute(insert(_EVENTS).values(rows))
+
+
+async def _do(work: Work, run: PlaybookRun, book: Book, state: State, effect: Effect) -> Event | None:
+    """Have one effect happen; an action that is done at once gives its result."""
+    match effect:
+        case Perform():
+            return await _perform(work, run, book, state, effect)
+        case Refresh():
+            await enqueue(work, "playbooks.refresh", run_id=run.id, facts=list(effect.facts))
+        case HandedOver():
+            await hand_to_desk(work, run, book, state, effect)
+        case WantsTechnician():
+            await hand_to_desk(work, run, book, state, HandedOver(book.main.owner))
+    return None
+
+
+async def _perform(work: Work, run: PlaybookRun, book: Book, state: State, wanted: Perform) -> Result | None:
+    if Verb(wanted.verb) in BY_JOB:
+        return await send(work, run, wanted)
+    try:
+        async with work.session.begin_nested():
+            detail = await _at_once(work, run, book, state, wanted)
+    except NoLoanerFree as refusal:
+        return Result(wanted.path, wanted.attempt, "failed", refusal.detail)
+    except (Conflict, Invalid) as refusal:
+        return Result(wanted.path, wanted.attempt, "failed", _said(refusal))
+    return Result(wanted.path, wanted.attempt, "ok", detail)
+
+
+def _said(refusal: Refusal) -> str:
+    return " ".join(
+        [refusal.detail, *(one.message for one in refusal.fields if one.message != refusal.detail)]
+    )
+
+
+async def _at_once(work: Work, run: PlaybookRun, book: Book, state: State, wanted: Perform) -> str | None:
+    """What needs no job: the ticket, a loaner, a look at the device."""
+    given = wanted.arguments
+    match Verb(wanted.verb):
+        case Verb.TICKET_NOTE:
+            await note(work, run, str(given["body"]))
+        case Verb.TICKET_REPLY:
+            await reply(work, run, str(given["body"]))
+        case Verb.TICKET_UPDATE:
+            await update_ticket(work, run, given)
+        case Verb.LOANER_ORDER | Verb.LOANER_ISSUE:
+            return await _lend(work, run, wanted)
+        case Verb.FACT_REFRESH:
+            facts = [str(given["fact"])] if "fact" in given else []
+            await enqueue(work, "playbooks.refresh", run_id=run.id, facts=facts)
+    return None
+
+
+async def _lend(work: Work, run: PlaybookRun, wanted: Perform) -> str | None:
+    if run.person_id is None:
+        raise Conflict("There is nobody to lend it to.")
+    kind = wanted.arguments.get("kind")
+    if kind is None and run.asset_id is not None:
+        kind = await work.session.scalar(select(Asset.kind).where(Asset.id == run.asset_id))
+    loan = await ask_for_loaner(
+        work.as_desk(),
+        AskForLoaner(
+            kind=AssetKind(kind or AssetKind.CHROMEBOOK),
+            person_id=run.person_id,
+            school_id=run.school_id,
+            ticket=run.ticket_id,
+            days=int(wanted.arguments.get("days", 14)),
+            order=wanted.verb == Verb.LOANER_ORDER,
+            source_key=f"run {run.id} {wanted.path} {wanted.attempt}",
+        ),
+    )
+    if loan.asset_id is None:
+        return None
+    return await work.session.scalar(select(Asset.tag).where(Asset.id == loan.asset_id))
+
+
+async def send(work: Work, run: PlaybookRun, wanted: Perform) -> Result | None:
+    """Have a job do it, one at a time a device: what comes while another runs waits for its turn."""
+    if run.asset_id is None:
+        return Result(wanted.path, wanted.attempt, "unsupported", "No device is named.")
+    await work.session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"device {run.asset_id}", 0)))
+    )
+    busy = await work.session.scalar(
+        select(RunAction.id).where(RunAction.asset_id == run.asset_id, RunAction.state == ActionState.SENT)
+    )
+    action = RunAction(
+        run_id=run.id,
+        path=wanted.path,
+        attempt=wanted.attempt,
+        verb=wanted.verb,
+        arguments=dict(wanted.arguments),
+        risk=wanted.risk,
+        asset_id=run.asset_id,
+        state=ActionState.QUEUED if busy else ActionState.SENT,
+        requested_at=work.now,
+    )
+    work.session.add(action)
+    await work.session.flush()
+    if not busy:
+        await enqueue(work, "playbooks.perform", action_id=action.id)
+    return None
+
+
+async def end_action(work: Work, action: RunAction, result: str, detail: str | None) -> None:
+    """Close an action and let the next one for the same device go."""
+    action.state, action.result, action.detail = ActionState.ENDED, result, detail
+    action.ended_at = work.now
+    await work.session.flush()
+    waiting = await work.session.scalar(
+        select(RunAction)
+        .where(RunAction.asset_id == action.asset_id, RunAction.state == ActionState.QUEUED)
+        .order_by(RunAction.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if waiting is not None:
+        waiting.state = ActionState.SENT
+        await work.session.flush()
+        await enqueue(work, "playbooks.perform", action_id=waiting.id)

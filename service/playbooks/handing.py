@@ -1,0 +1,137 @@
+"""What a run does to its ticket: opens one, hands it over with what was learnt, notes, resolves.
+
+The desk itself acts here, by rule; whose run it is stands in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.core.errors import Conflict, Invalid
+from service.core.work import Work
+from service.playbooks.grammar import Book
+from service.playbooks.models import PlaybookRun
+from service.playbooks.queries import summary_of
+from service.playbooks.state import HandedOver, State
+from service.playbooks.summary import as_text
+from service.playbooks.texts import in_language
+from service.tickets import actions, inputs
+from service.tickets.lifecycle import is_open
+from service.tickets.models import Ticket
+from service.tickets.opening import open_ticket
+from service.tickets.priority import Priority
+from service.tickets.resolution import Cause, Fix, Outcome
+from service.tickets.rules import desk_rules
+
+SOLVED = frozenset({Outcome.SOLVED_CONFIRMED.value, Outcome.SOLVED_ASSUMED.value})
+DESK_LANGUAGE = "en"
+
+
+async def hand_to_desk(work: Work, run: PlaybookRun, book: Book, state: State, to: HandedOver) -> None:
+    """Give the ticket to the queue, with the summary as a note; without a ticket, open one."""
+    desk = work.as_desk()
+    await work.session.flush()
+    if run.ticket_id is None:
+        run.ticket_id = await _opened(desk, run, book, to)
+        await work.session.flush()
+    else:
+        await _moved(desk, run, to)
+    made = await summary_of(desk, run, DESK_LANGUAGE)
+    await actions.note(desk, run.ticket_id, inputs.Note(body=as_text(made, DESK_LANGUAGE)))
+
+
+async def _opened(desk: Work, run: PlaybookRun, book: Book, to: HandedOver) -> int:
+    rules = await desk_rules(desk)
+    wanted: dict[str, Any] = {
+        "subject": in_language(book.main.title, run.language)[:200],
+        "description": in_language(book.main.summary, run.language),
+        "requester_id": run.person_id,
+        "place_id": run.school_id,
+        "language": run.language,
+        "tags": [*to.tags, "guided-help"],
+    }
+    categories = [to.category, *book.main.applies_to.categories]
+    wanted["category"] = next((one for one in categories if one in rules.categories), None)
+    if to.queue in rules.by_key:
+        wanted["queue"] = to.queue
+    if to.priority is not None:
+        wanted["priority"] = Priority(to.priority)
+    given = {name: value for name, value in wanted.items() if value is not None}
+    ticket = await open_ticket(desk, inputs.OpenTicket(**given))
+    if run.asset_id is not None:
+        ticket.asset_id = run.asset_id
+        await desk.session.flush()
+    return int(ticket.id)
+
+
+async def _moved(desk: Work, run: PlaybookRun, to: HandedOver) -> None:
+    """Queue, category, priority and tags as the handoff says; a priority is only ever raised."""
+    ticket = await desk.session.get_one(Ticket, run.ticket_id)
+    if not is_open(ticket.status):
+        return
+    rules = await desk_rules(desk)
+    triage: dict[str, Any] = {}
+    if to.category in rules.categories and ticket.category_id is None:
+        triage["category"] = to.category
+    if to.priority is not None and to.priority < ticket.priority.value:
+        triage["priority"] = Priority(to.priority)
+    if triage:
+        await actions.triage(desk, ticket.id, inputs.Triage(**triage))
+    if to.tags and not set(to.tags) <= set(ticket.tags):
+        await actions.tag(desk, ticket.id, inputs.Tag(add=list(to.tags)))
+    if to.queue in rules.by_key and rules.by_key[to.queue].id != ticket.queue_id:
+        await actions.transfer(desk, ticket.id, inputs.Transfer(queue=to.queue, reason="guided help"))
+
+
+async def close_solved(work: Work, run: PlaybookRun, book: Book, state: State) -> None:
+    """A run that solved it resolves its ticket; whatever else it came to is a note on it."""
+    if run.ticket_id is None:
+        return
+    desk = work.as_desk()
+    await work.session.flush()
+    ticket = await work.session.get_one(Ticket, run.ticket_id)
+    made = as_text(await summary_of(desk, run, DESK_LANGUAGE), DESK_LANGUAGE)
+    await actions.note(desk, ticket.id, inputs.Note(body=made))
+    if is_open(ticket.status) and state.code.get("outcome") in SOLVED:
+        solved = inputs.Resolve(
+            resolution=f"Solved with guided help: {in_language(book.main.title, run.language)}",
+            cause=Cause(state.code["cause"]),
+            fix=Fix(state.code["fix"]),
+            outcome=Outcome(state.code["outcome"]),
+        )
+        await actions.resolve(desk, ticket.id, solved)
+
+
+async def note(work: Work, run: PlaybookRun, body: str) -> None:
+    await actions.note(work.as_desk(), _ticket(run), inputs.Note(body=body))
+
+
+async def reply(work: Work, run: PlaybookRun, body: str) -> None:
+    await actions.reply(work.as_desk(), _ticket(run), inputs.Reply(body=body))
+
+
+async def update_ticket(work: Work, run: PlaybookRun, given: Mapping[str, Any]) -> None:
+    """Queue, priority, category; with a cause and a fix, resolve it. Conflict, Invalid."""
+    desk, number = work.as_desk(), _ticket(run)
+    changes = {name: given[name] for name in ("priority", "category") if name in given}
+    if changes:
+        await actions.triage(desk, number, inputs.Triage(**changes))
+    if "queue" in given:
+        await actions.transfer(desk, number, inputs.Transfer(queue=str(given["queue"])))
+    if "cause" in given:
+        if "fix" not in given:
+            raise Invalid.field("fix", "A resolution has a cause and a fix.", "required")
+        solved = inputs.Resolve(
+            resolution="Resolved by guided help.",
+            cause=Cause(given["cause"]),
+            fix=Fix(given["fix"]),
+            outcome=Outcome(given.get("outcome", Outcome.SOLVED_ASSUMED)),
+        )
+        await actions.resolve(desk, number, solved)
+
+
+def _ticket(run: PlaybookRun) -> int:
+    if run.ticket_id is None:
+        raise Conflict("This run has no ticket.")
+    return run.ticket_id
