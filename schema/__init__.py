@@ -18,6 +18,9 @@ from schema import (
     assets,
     desk,
     desk_changes,
+    guided,
+    guided_changes,
+    loans,
     notices,
     people,
     places,
@@ -66,6 +69,8 @@ Query = merge_types(
         tickets.Query,
         places.Query,
         assets.Query,
+        loans.Query,
+        guided.Query,
         sla.Query,
         notices.Query,
         desk.Query,
@@ -73,7 +78,16 @@ Query = merge_types(
 )
 schema = DeskSchema(
     query=Query,
-    mutation=merge_types("Mutation", (ticket_changes.Mutation, notices.Mutation, desk_changes.Mutation)),
+    mutation=merge_types(
+        "Mutation",
+        (
+            guided_changes.Mutation,
+            ticket_changes.Mutation,
+            loans.Mutation,
+            notices.Mutation,
+            desk_changes.Mutation,
+        ),
+    ),
     subscription=subscriptions.Subscription,
     extensions=[AsPrepared],
     scalar_overrides={datetime: INSTANT},

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import strawberry
+from strawberry.scalars import JSON
 
 from schema.context import Info
 from schema.nodes import Connection, Node, PageInfo, field, global_id, key_in, loaded, number_in, page_size
 from schema.people import Person
 from schema.places import Place, cursor_after
-from service.assets import actions
+from service.assets import actions, facts
 from service.assets.models import AssetKind
+
+
+@strawberry.type(description="What a source last said of a device, and when it was so.")
+class AssetFact:
+    name: str
+    value: JSON
+    as_of: datetime
+    source: str
+    received_at: datetime
 
 
 @strawberry.type(
@@ -24,6 +37,12 @@ class Asset(Node):
     school_id: str | None
     holder: Person | None = loaded("person", "holder_id", description="Who has it.")
     place: Place | None = loaded("place", "place_id", description="Where it stands.")
+    is_loaner: bool | None = strawberry.field(description="Whether it is lent out while others are away.")
+
+    @field(graphql_type=list[AssetFact] | None, description="What is known of it; for the desk.")
+    async def facts(root: Any, info: Info) -> object:  # noqa: N805
+        async with info.context.read() as read:
+            return await facts.facts_of(read, root.tag)
 
 
 @strawberry.type

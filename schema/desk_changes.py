@@ -21,6 +21,7 @@ from schema.sla import SchoolCalendar, SlaPolicy
 from schema.ticket_inputs import wanted
 from schema.tickets import Category, Queue
 from service.assets import actions as assets
+from service.assets import facts as asset_facts
 from service.core.work import Work
 from service.people import actions as people
 from service.people import tokens
@@ -278,4 +279,16 @@ class Mutation:
     async def edit_asset(self, info: Info, input: given.EditAsset) -> AssetPayload:
         return await _told(
             info, input, AssetPayload, "asset", assets.edit_asset, assets.EditAsset, lambda: input.tag
+        )
+
+    @mutation(description="Say what is known of a device.")
+    async def record_asset_facts(self, info: Info, input: given.RecordFacts) -> AssetPayload:
+        return await _told(
+            info,
+            input,
+            AssetPayload,
+            "asset",
+            asset_facts.record_facts,
+            asset_facts.RecordFacts,
+            lambda: input.tag,
         )

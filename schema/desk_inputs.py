@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 
 from schema.ticket_inputs import Once, mirrors
 from service.assets import actions as assets
+from service.assets import facts as asset_facts
 from service.assets.models import AssetKind
 from service.core.actor import Role, Scope
 from service.people import actions as people
@@ -182,6 +183,7 @@ class AddAsset(Once):
     serial: str | None = UNSET
     holder_id: strawberry.ID | None = UNSET
     place_id: strawberry.ID | None = UNSET
+    is_loaner: bool | None = UNSET
 
 
 @mirrors(assets.EditAsset, "EditAssetInput")
@@ -192,3 +194,18 @@ class EditAsset(Once):
     serial: str | None = UNSET
     holder_id: strawberry.ID | None = UNSET
     place_id: strawberry.ID | None = UNSET
+    is_loaner: bool | None = UNSET
+
+
+@mirrors(asset_facts.FactIn, "FactInput")
+class Fact:
+    name: str
+    value: JSON
+    as_of: datetime | None = UNSET
+
+
+@mirrors(asset_facts.RecordFacts, "RecordAssetFactsInput")
+class RecordFacts(Once):
+    tag: str
+    source: str
+    facts: list[Fact]

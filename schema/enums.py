@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import strawberry
 
-from service.assets.models import AssetKind
+from service.assets.models import AssetKind, LoanState
 from service.core.actor import Role, Scope
 from service.places.models import PlaceKind
+from service.playbooks.models import Origin, VersionStatus
+from service.playbooks.state import Stage
 from service.sla.models import TimerState
 from service.sla.policy import Target
 from service.tickets.lifecycle import Status
@@ -30,7 +32,11 @@ ENUMS = {
     "Role": Role,
     "Scope": Scope,
     "AssetKind": AssetKind,
+    "LoanState": LoanState,
     "PlaceKind": PlaceKind,
+    "PlaybookOrigin": Origin,
+    "PlaybookVersionStatus": VersionStatus,
+    "RunStage": Stage,
     "SlaTarget": Target,
     "SlaTimerState": TimerState,
 }

@@ -78,6 +78,7 @@ class Hub:
         self._now = asyncio.Event()
         self._by_ticket: dict[int, set[Heard]] = {}
         self._by_queue: dict[int, set[Heard]] = {}
+        self._by_run: dict[int, set[Heard]] = {}
         self._seen: set[int] = set()
         self._highest = 0
         self._is_current = False
@@ -114,8 +115,20 @@ class Hub:
             if not place[key]:
                 del place[key]
 
+    @asynccontextmanager
+    async def following(self, run: int) -> AsyncIterator[Heard]:
+        """Stirred whenever a run of a playbook moves, from now on; what it is now is read anew each time."""
+        heard = Heard()
+        self._by_run.setdefault(run, set()).add(heard)
+        try:
+            yield heard
+        finally:
+            self._by_run[run].discard(heard)
+            if not self._by_run[run]:
+                del self._by_run[run]
+
     def _everybody(self) -> set[Heard]:
-        places = (*self._by_ticket.values(), *self._by_queue.values())
+        places = (*self._by_ticket.values(), *self._by_queue.values(), *self._by_run.values())
         return {heard for group in places for heard in group}
 
     def _hear(self, facts: dict[str, Any]) -> None:
@@ -123,6 +136,8 @@ class Hub:
             self._resources.shelf.clear()
             for heard in self._everybody():
                 heard.stir()
+        for heard in self._by_run.get(facts.get("run", 0), ()):
+            heard.stir()
         if facts.get("event") is not None:
             self._tell(Happening(facts["ticket"], facts["event"]), facts.get("queues", ()))
 

@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from schema.context import Context, Info
+from schema.guided import run_by_key, version_by_key
 from schema.nodes import Node, Noded, field, number_in
 from schema.tickets import queue_by_key
 from service.assets.actions import asset_by_tag
@@ -74,6 +75,8 @@ FETCH: dict[str, Callable[[Context, str], Awaitable[Any]]] = {
     "Category": _category,
     "SchoolCalendar": _calendar,
     "SlaPolicy": _policy,
+    "PlaybookRun": run_by_key,
+    "PlaybookVersion": version_by_key,
 }
 
 

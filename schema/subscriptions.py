@@ -11,6 +11,7 @@ import strawberry
 from sqlalchemy.exc import SQLAlchemyError
 
 from schema.context import Context, Info
+from schema.guided import PlaybookRun, run_by_key
 from schema.hub import Happening, Heard
 from schema.nodes import subscription
 from schema.tickets import Ticket, TicketEvent, queue_by_key
@@ -20,6 +21,7 @@ from service.core.paging import cursor_of
 from service.tickets.queries import ticket_rights, ticket_view, timeline
 
 WHO_ASKS_EVERY = 30.0
+RUN_LOOKED_AT_EVERY = 10.0  # should an announcement be lost
 
 
 @strawberry.type(description="Something happened to a ticket that you see.")
@@ -52,6 +54,26 @@ class Subscription:
         async with aclosing(_changes(context, subscribed, ends_unseen=False)) as changes:
             async for change in changes:
                 yield change
+
+    @subscription(description="A run of a playbook, each time it moves; the first time at once.")
+    async def run_changed(self, info: Info, id: strawberry.ID) -> AsyncGenerator[PlaybookRun, None]:
+        context = info.context
+        run = await run_by_key(context, id)
+        async with _hub(context).following(run.id) as heard:
+            context.on_end = heard.stir
+            told = -1
+            while not context.has_ended:
+                try:
+                    await context.identify_again()
+                    run = await run_by_key(context, id)
+                except (SQLAlchemyError, OSError) as error:
+                    await _sit_out(error, heard)
+                    continue
+                if run.version != told:
+                    told = run.version
+                    context.forget()
+                    yield run
+                await heard.next(RUN_LOOKED_AT_EVERY)
 
 
 def _hub(context: Context) -> Any:

@@ -15,7 +15,7 @@ from schema.errors import UserError
 from schema.nodes import mutation
 from schema.ticket_inputs import wanted
 from schema.tickets import Ticket
-from service.tickets import actions, inputs, opening
+from service.tickets import actions, inputs
 from service.tickets.models import Ticket as Row
 
 Verb = Callable[..., Awaitable[Row]]
@@ -43,10 +43,6 @@ def _arguments(asked: given.Once, model: type[BaseModel] | None) -> list[Any]:
 
 @strawberry.type
 class Mutation:
-    @mutation(description="File a ticket.")
-    async def open_ticket(self, info: Info, input: given.OpenTicket) -> TicketPayload:
-        return await _told(info, input, opening.open_ticket, inputs.OpenTicket)
-
     @mutation(description="Write to the other side.")
     async def reply_to_ticket(self, info: Info, input: given.Reply) -> TicketPayload:
         return await _told(info, input, actions.reply, inputs.Reply)

@@ -108,7 +108,7 @@ class TicketFilter:
     overdue: bool | None = UNSET
 
 
-@mirrors(inputs.OpenTicket, "OpenTicketInput")
+@strawberry.input
 class OpenTicket(Once):
     subject: str
     description: str | None = UNSET

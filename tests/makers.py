@@ -16,6 +16,8 @@ from service.people.identity import actor_of_person
 from service.people.models import Person, Relation, RelationKind, ServedQueue, ServedSchool, Token
 from service.people.tokens import MadeToken, NewToken, create_token
 from service.places.models import Place, PlaceKind
+from service.playbooks import versions
+from service.playbooks.models import VersionStatus
 from service.sla.calendars import NewCalendar, create_calendar
 from service.sla.policies import NewPolicy, create_policy
 from service.tickets.inputs import OpenTicket
@@ -111,6 +113,16 @@ async def make_asset(work: Work, **given: Any) -> Asset:
     work.session.add(asset)
     await work.session.flush()
     return asset
+
+
+async def make_playbook(work: Work, source: str, *, until: VersionStatus = VersionStatus.PUBLISHED) -> Any:
+    """A version of a playbook, written, sent for review and published, as far as is wanted."""
+    version = await versions.write_playbook(work, versions.WritePlaybook(source=source))
+    if until is not VersionStatus.DRAFT:
+        await versions.submit_playbook(work, version.id)
+    if until is VersionStatus.PUBLISHED:
+        await versions.publish_playbook(work, version.id)
+    return version
 
 
 async def acting(work: Work, person: Person | None = None, **changes: Any) -> Work:

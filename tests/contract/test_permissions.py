@@ -13,9 +13,11 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema import schema
 from service.core.actor import SYSTEM, Role
+from service.playbooks.models import VersionStatus
 from service.tickets.models import Notice
 from tests import makers
 from tests.contract.world import WHO, World, make_world
+from tests.playbook_texts import PIXEL, small
 
 EVERYBODY = frozenset(WHO) - {"nobody"}
 SEES = frozenset({"requester", "guardian", "vendor", "technician", "lead", "integration", "admin"})
@@ -25,6 +27,8 @@ DESK = frozenset({"technician", "elsewhere", "lead", "integration", "admin"})
 CONFIGURES = frozenset({"lead", "admin"})
 EDITS_DIRECTORY = frozenset({"integration", "admin"})
 ADMIN = frozenset({"admin"})
+ANSWERS = frozenset({"requester", "technician", "admin"})
+HELPS = frozenset({"technician", "admin"})
 
 NEW_CALENDAR = {"name": None, "definition": makers.CALENDAR}
 OUTCOME = {"resolution": "Done", "cause": "other", "fix": "none"}
@@ -39,6 +43,20 @@ class Try:
     path: str
     body: Callable[[World], Any] | None = None
     state: str | None = None
+    run: str | None = None
+    version: VersionStatus | None = None
+
+
+def on_run(method: str, name: str, who: frozenset[str], body: Any = None, run: str = "first") -> Try:
+    made = body if callable(body) or body is None else lambda _: body
+    return Try(who, method, f"/playbook-runs/{{run}}/{name}".rstrip("/"), made, run=run)
+
+
+def on_version(name: str, version: VersionStatus, body: Any = None) -> Try:
+    made = body if callable(body) or body is None else lambda _: body
+    method = "POST" if name else "PUT"
+    path = f"/playbook-versions/{{version}}/{name}".rstrip("/")
+    return Try(CONFIGURES, method, path, made, version=version)
 
 
 def verb(name: str, who: frozenset[str], body: Any = None, state: str = "new") -> Try:
@@ -164,6 +182,61 @@ OPERATIONS: dict[str, Try] = {
     "listNotices": Try(EVERYBODY, "GET", "/notices"),
     "seeNotice": Try(frozenset({"technician"}), "POST", "/notices/{notice}/seen"),
     "reportResolution": Try(DESK, "GET", "/reports/resolution"),
+    "reportDeflection": Try(DESK, "GET", "/reports/deflection"),
+    "suggestPlaybooks": Try(EVERYBODY, "GET", "/playbook-suggestions?words=frobnicator"),
+    "startRun": Try(EVERYBODY - {"vendor"}, "POST", "/playbook-runs", lambda _: {"playbook": "matrix"}),
+    "listRuns": Try(EVERYBODY, "GET", "/playbook-runs"),
+    "getRun": on_run("GET", "", ANSWERS),
+    "answerStep": on_run("POST", "answer", ANSWERS, {"step": "first", "value": "yes"}),
+    "skipStep": on_run("POST", "skip", ANSWERS, {"step": "first", "reason": "No"}),
+    "goBack": on_run("POST", "back", ANSWERS, run="second"),
+    "handOverRun": on_run("POST", "hand-over", ANSWERS, {"reason": "No time"}),
+    "takeOverRun": on_run("POST", "take-over", HELPS),
+    "approveRun": on_run("POST", "approve", HELPS, {"reason": "Checked"}, "approval"),
+    "refuseRun": on_run("POST", "refuse", HELPS, {"reason": "Checked"}, "approval"),
+    "cancelRun": on_run("POST", "cancel", ANSWERS, {"reason": "Never mind"}),
+    "getRunLog": on_run("GET", "log", HELPS),
+    "getRunSummary": on_run("GET", "summary", HELPS),
+    "addPhoto": on_run("POST", "photos", ANSWERS, {"content": PIXEL}),
+    "getPhoto": on_run("GET", "photos/{photo}", ANSWERS),
+    "listPlaybooks": Try(EVERYBODY, "GET", "/playbooks"),
+    "getPlaybook": Try(EVERYBODY, "GET", "/playbooks/matrix"),
+    "getPlaybookGraph": Try(EVERYBODY, "GET", "/playbooks/matrix/graph"),
+    "listPlaybookVersions": Try(DESK, "GET", "/playbooks/matrix/versions"),
+    "getPlaybookAnalytics": Try(DESK, "GET", "/playbooks/matrix/analytics"),
+    "checkPlaybook": Try(CONFIGURES, "POST", "/playbooks/check", lambda _: {"source": small()}),
+    "writePlaybook": Try(
+        CONFIGURES,
+        "POST",
+        "/playbooks",
+        lambda _: {"source": small(makers.unique("new").replace("_", "-"))},
+    ),
+    "getPlaybookVersion": Try(DESK, "GET", "/playbook-versions/{version}", version=VersionStatus.DRAFT),
+    "rewritePlaybook": on_version("", VersionStatus.DRAFT, lambda w: {"source": small(w.ids["version_of"])}),
+    "submitPlaybook": on_version("submit", VersionStatus.DRAFT),
+    "publishPlaybook": on_version("publish", VersionStatus.REVIEW),
+    "withdrawPlaybook": on_version("withdraw", VersionStatus.PUBLISHED, {"reason": "Wrong"}),
+    "listKnownFacts": Try(EVERYBODY, "GET", "/playbook-facts"),
+    "listDistrictFacts": Try(DESK, "GET", "/district-facts"),
+    "setDistrictFact": Try(
+        CONFIGURES, "POST", "/district-facts", lambda _: {"name": "policy.damage_words", "value": "Ask"}
+    ),
+    "endDistrictFact": Try(CONFIGURES, "POST", "/district-facts/{fact}/end"),
+    "listAssetFacts": Try(DESK, "GET", "/assets/{tag}/facts"),
+    "recordAssetFacts": Try(
+        EDITS_DIRECTORY,
+        "POST",
+        "/assets/{spare_tag}/facts",
+        lambda _: {"source": "google", "facts": [{"name": "device.status", "value": "active"}]},
+    ),
+    "listLoans": Try(EVERYBODY, "GET", "/loans"),
+    "askForLoaner": Try(
+        DESK,
+        "POST",
+        "/loans",
+        lambda w: {"kind": "laptop", "person_id": w.people["requester"].id, "order": True},
+    ),
+    "moveLoan": Try(DESK, "POST", "/loans/{loan}/move", lambda _: {"state": "cancelled"}),
 }
 QUERIES: dict[str, str] = {
     "listTickets": "{ tickets(first: 1) { nodes { number } } }",
@@ -192,14 +265,32 @@ QUERIES: dict[str, str] = {
     "getAsset": '{ asset(tag: "%(tag)s") { tag } }',
     "listNotices": "{ notices(first: 1) { nodes { text } } }",
     "reportResolution": "{ reportResolution }",
+    "reportDeflection": "{ reportDeflection }",
+    "suggestPlaybooks": '{ suggestPlaybooks(words: "frobnicator") { playbook } }',
+    "listRuns": "{ playbookRuns(first: 1) { nodes { path } } }",
+    "getRun": '{ playbookRun(id: "%(run)s") { title step { text } } }',
+    "getRunLog": '{ playbookRun(id: "%(run)s") { log { nodes { kind } } } }',
+    "getRunSummary": '{ playbookRun(id: "%(run)s") { summary { title } } }',
+    "getPhoto": '{ playbookRun(id: "%(run)s") { photo(key: "%(photo)s") } }',
+    "listPlaybooks": "{ playbooks { title } }",
+    "getPlaybook": '{ playbook(id: "matrix") { title } }',
+    "getPlaybookGraph": '{ playbook(id: "matrix") { graph } }',
+    "listPlaybookVersions": '{ playbook(id: "matrix") { versions { status } } }',
+    "getPlaybookAnalytics": '{ playbook(id: "matrix") { analytics } }',
+    "checkPlaybook": "query($source: String!) { checkPlaybook(source: $source) }",
+    "getPlaybookVersion": '{ playbookVersion(id: "%(version)s") { source } }',
+    "listKnownFacts": "{ knownFacts { name } }",
+    "listDistrictFacts": "{ districtFacts { name } }",
+    "listAssetFacts": '{ asset(tag: "%(tag)s") { facts { name } } }',
+    "listLoans": "{ loans(first: 1) { nodes { state } } }",
 }
 # a mutation's subject: the name of its input field, from the last name in the REST path
 SUBJECTS = {
     "number": "number", "other_queue": "key", "calendar": "id", "policy": "id", "school": "id",
     "other_staff": "id", "requester": "id", "spare": "id", "spare_token": "id", "spare_tag": "tag",
-    "notice": "noticeId",
+    "notice": "noticeId", "run": "run", "version": "id", "fact": "factId", "loan": "loanId",
 }  # fmt: skip
-CODED = {"role", "kind", "impact", "cause", "fix"}
+CODED = {"role", "kind", "impact", "cause", "fix", "state"}
 OPEN_TO_ALL = {"healthz", "readyz", "metrics"}
 
 
@@ -242,8 +333,7 @@ async def test_the_graphql_door_gives_the_same_answer(
 ) -> None:
     wanted = OPERATIONS[operation]
     for who in WHO:
-        number = await world.ticket(wanted.state) if wanted.state else 0
-        names = {**world.ids, **{n: p.id for n, p in world.people.items()}, "number": number}
+        names = await subjects(wanted, world)
         body = wanted.body(world) if wanted.body else {}
         asked = question(operation, wanted, names, body)
         answer = await client.post("/graphql", json=asked, headers=world.headers(who))
@@ -260,10 +350,25 @@ async def test_the_graphql_door_gives_the_same_answer(
             assert set(codes) <= allowed, (operation, who, answer.text)
 
 
+async def subjects(wanted: Try, world: World) -> dict[str, Any]:
+    """What an operation is tried on, made afresh where it can be done only once."""
+    names: dict[str, Any] = {**world.ids, **{name: person.id for name, person in world.people.items()}}
+    names["number"] = await world.ticket(wanted.state) if wanted.state else 0
+    if wanted.run:
+        names["run"], names["photo"] = await world.run(wanted.run)
+    if wanted.version:
+        names["version"], world.ids["version_of"] = await world.version(wanted.version)
+    if "{loan}" in wanted.path:
+        names["loan"] = await world.loan()
+    if "{fact}" in wanted.path:
+        names["fact"] = await world.fact()
+    return names
+
+
 def question(operation: str, wanted: Try, names: dict[str, Any], body: Any) -> dict[str, Any]:
     if operation in QUERIES:
         text = QUERIES[operation]
-        variables = {"body": body, "definition": body.get("definition")}
+        variables = {"body": body, "definition": body.get("definition"), "source": body.get("source")}
         sent = {name: value for name, value in variables.items() if f"${name}" in text}
         return {"query": text % names if "%(" in text else text, "variables": sent}
     given = {to_camel_case(name): _coded(name, value) for name, value in body.items()}
@@ -290,9 +395,7 @@ def refused_with(answer: dict[str, Any]) -> list[str]:
 async def test_only_who_may_can(operation: str, world: World, client: httpx.AsyncClient) -> None:
     wanted = OPERATIONS[operation]
     for who in WHO:
-        number = await world.ticket(wanted.state) if wanted.state else 0
-        people = {name: person.id for name, person in world.people.items()}
-        path = wanted.path.format(**{**world.ids, **people, "number": number})
+        path = wanted.path.format(**await subjects(wanted, world))
         body = wanted.body(world) if wanted.body else None
         answer = await client.request(wanted.method, f"/api/v1{path}", json=body, headers=world.headers(who))
         if who in wanted.who:

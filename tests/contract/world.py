@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.assets import loans
+from service.assets.models import AssetKind
 from service.core.actor import SYSTEM, Role
 from service.core.work import Resources
+from service.playbooks import actions as runs
+from service.playbooks import district, photos
+from service.playbooks.models import VersionStatus
 from service.tickets import actions, inputs
 from service.tickets.resolution import Cause, Fix
 from tests import makers
+from tests.playbook_texts import PIXEL, small
 
 WHO = (
     "requester", "other_staff", "pupil", "guardian", "vendor", "technician", "elsewhere", "lead",
@@ -42,6 +48,38 @@ class World:
                 await actions.close(work, number, inputs.Close())
         return number
 
+    async def run(self, state: str) -> tuple[int, str]:
+        """A run of the requester's, at its first step, its second, or asking for approval; and its photo."""
+        async with self.resources.begin(SYSTEM) as work:
+            theirs = await makers.acting(work, self.people["requester"])
+            run = await runs.start_run(theirs, runs.StartRun(playbook="matrix", asset_tag=self.ids["tag"]))
+            photo = await photos.add_photo(theirs, run.id, photos.AddPhoto(content=PIXEL))
+            if state in ("second", "approval"):
+                value = "yes" if state == "second" else "no"
+                await runs.answer(theirs, run.id, runs.AnswerStep(step="first", value=value))
+        return run.id, photo.key
+
+    async def version(self, status: VersionStatus) -> tuple[int, str]:
+        """A version of a playbook of its own, and the playbook's name."""
+        async with self.resources.begin(SYSTEM) as work:
+            name = makers.unique("matrix").replace("_", "-")
+            made = await makers.make_playbook(work, small(name), until=status)
+        return made.id, name
+
+    async def loan(self) -> int:
+        async with self.resources.begin(SYSTEM) as work:
+            wanted = loans.AskForLoaner(
+                kind=AssetKind.LAPTOP, person_id=self.people["requester"].id, order=True
+            )
+            return int((await loans.ask_for_loaner(work, wanted)).id)
+
+    async def fact(self) -> int:
+        async with self.resources.begin(SYSTEM) as work:
+            wanted = district.SetDistrictFact(
+                name="policy.damage_words", value="Ask the office", school_id=self.ids["school"]
+            )
+            return int((await district.set_district_fact(work, wanted)).id)
+
 
 async def make_world(resources: Resources) -> World:
     world = World(resources)
@@ -65,7 +103,8 @@ async def make_world(resources: Resources) -> World:
         people["lead"] = await makers.make_person(work, Role.LEAD, queues=[queue])
         people["integration"] = await makers.make_person(work, Role.INTEGRATION, queues=[queue])
         people["admin"] = await makers.make_person(work, Role.ADMIN)
-        asset = await makers.make_asset(work, holder_id=people["pupil"].id)
+        asset = await makers.make_asset(work, holder_id=people["pupil"].id, school_id=school.id)
+        await makers.make_playbook(work, small("matrix"))
         calendar = await makers.make_calendar(work)
         policy = await makers.make_policy(work, active=False)
         world.tokens = {
