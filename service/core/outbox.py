@@ -39,9 +39,23 @@ async def enqueue(
     work: Work, name: str, *, at: datetime | None = None, lock: str | None = None, **arguments: Any
 ) -> None:
     """Put a job on the queue inside the transaction of `work`: rolled back, there is no job."""
+    await _defer(work, name, at, lock, arguments)
+
+
+async def _defer(
+    work: Work, name: str, at: datetime | None, lock: str | None, arguments: dict[str, Any]
+) -> None:
     raw = (await (await work.session.connection()).get_raw_connection()).driver_connection
     deferrer = jobs.configure_task(name, connection=raw, schedule_at=at, queueing_lock=lock)
     await deferrer.defer_async(**arguments)
+
+
+async def offer(work: Work, name: str, **arguments: Any) -> bool:
+    """The same for a job that may be connected or not: False, and nothing enqueued, where nobody takes it."""
+    if name not in jobs.tasks:
+        return False
+    await _defer(work, name, None, None, arguments)
+    return True
 
 
 def announce(work: Work, **facts: Any) -> None:

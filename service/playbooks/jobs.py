@@ -17,7 +17,7 @@ from typing import Any, Final
 from procrastinate import JobContext, RetryStrategy
 
 from service.core.actor import SYSTEM
-from service.core.outbox import enqueue, jobs, resources_of
+from service.core.outbox import jobs, offer, resources_of
 from service.playbooks import waking
 from service.playbooks.facts import FACTS, Keeper
 from service.playbooks.grammar import Verb
@@ -44,18 +44,16 @@ async def perform(context: JobContext, action_id: int) -> None:
         action = await work.session.get(RunAction, action_id)
         if action is None or action.state is not ActionState.SENT:
             return
-        name = PERFORMERS[action.verb]
-        if name not in jobs.tasks:
-            await waking.report_result(work, action_id, "unsupported", NOT_CONNECTED)
-            return
-        await enqueue(
+        taken = await offer(
             work,
-            name,
+            PERFORMERS[action.verb],
             action_id=action.id,
             asset_id=action.asset_id,
             arguments=action.arguments,
             key=f"run {action.run_id} {action.path} {action.attempt}",
         )
+        if not taken:
+            await waking.report_result(work, action_id, "unsupported", NOT_CONNECTED)
 
 
 @jobs.task(name="playbooks.hear", pass_context=True, queue="desk", retry=AGAIN)
@@ -75,12 +73,12 @@ async def refresh(context: JobContext, run_id: int, facts: list[str]) -> None:
         wanted: dict[Any, list[str]] = {}
         for name in facts or [name for name, known in FACTS.items() if known.keeper in READERS]:
             wanted.setdefault(READERS.get(FACTS[name].keeper), []).append(name)
-        readers = [name for name in wanted if name in jobs.tasks]
-        if run.asset_id is None or not readers:
+        asked = False
+        for name, names in wanted.items():
+            if run.asset_id is not None and name is not None:
+                asked |= await offer(work, name, asset_id=run.asset_id, facts=names)
+        if not asked:
             await waking.give_up_waiting(work, run_id)
-            return
-        for name in readers:
-            await enqueue(work, name, asset_id=run.asset_id, facts=wanted[name])
 
 
 @jobs.task(name="playbooks.end_withdrawn", pass_context=True, queue="desk", retry=AGAIN)

@@ -13,12 +13,16 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema import SNAPSHOT, schema, sdl
 from schema.enums import ENUMS
-from service.assets.rest import AssetOut
+from service.assets.rest import AssetOut, FactOut, LoanOut
+from service.assets.rest import lent as loans
 from service.assets.rest import router as assets
 from service.people.rest import Me, PersonOut
 from service.people.rest import router as people
 from service.places.rest import PlaceOut
 from service.places.rest import router as places
+from service.playbooks import authoring_rest, opening
+from service.playbooks import rest as guided
+from service.playbooks import wire as runs
 from service.sla.rest import CalendarOut, PolicyOut
 from service.sla.rest import router as sla
 from service.tickets import inputs, listing, wire
@@ -40,6 +44,12 @@ RENAMED: dict[type[BaseModel], dict[str, str]] = {
     CategoryOut: {"id": "key"},
     CalendarOut: {"id": "calendarId"},
     PolicyOut: {"id": "policyId"},
+    LoanOut: {"id": "loanId", "person_id": "person", "ticket_id": "ticketNumber"},
+    runs.RunListed: {"id": "runId", "ticket": "ticketNumber"},
+    runs.RunOut: {"id": "runId", "ticket": "ticketNumber"},
+    runs.RunEventOut: {"id": "eventId"},
+    runs.VersionText: {"id": "versionId"},
+    runs.DistrictFactOut: {"id": "factId"},
 }
 SHAPES: dict[type[BaseModel], str] = {
     wire.TicketListed: "Ticket",
@@ -59,8 +69,32 @@ SHAPES: dict[type[BaseModel], str] = {
     CategoryOut: "Category",
     CalendarOut: "SchoolCalendar",
     PolicyOut: "SlaPolicy",
+    FactOut: "AssetFact",
+    LoanOut: "Loan",
+    runs.RunListed: "PlaybookRun",
+    runs.RunOut: "PlaybookRun",
+    runs.StepOut: "RunStep",
+    runs.ChoiceOut: "StepChoice",
+    runs.RunEventOut: "RunEvent",
+    runs.SummaryOut: "RunSummary",
+    runs.LineOut: "SummaryLine",
+    runs.SuggestionOut: "PlaybookSuggestion",
+    runs.PlaybookListed: "Playbook",
+    runs.VersionText: "PlaybookVersion",
+    runs.KnownFactOut: "KnownFact",
+    runs.DistrictFactOut: "DistrictFact",
+    runs.PhotoOut: "RunPhoto",
 }
-ROUTERS = (tickets, desk_rules, places, people, assets, sla)
+GUIDED = (
+    guided.router,
+    guided.suggested,
+    authoring_rest.router,
+    authoring_rest.drafts,
+    authoring_rest.facts,
+    authoring_rest.decided,
+    authoring_rest.reports,
+)
+ROUTERS = (tickets, guided.opened, desk_rules, places, people, assets, loans, sla, *GUIDED)
 READS = {
     "listTickets": "Query.tickets", "countTickets": "Query.ticketCount", "getTicket": "Query.ticket",
     "getTimeline": "Ticket.timeline", "getTicketSla": "Ticket.sla", "getLinks": "Ticket.links",
@@ -69,9 +103,16 @@ READS = {
     "listAssets": "Query.assets", "getAsset": "Query.asset", "listCalendars": "Query.calendars",
     "listNotices": "Query.notices", "getRouting": "Query.routing", "getMatrix": "Query.priorityMatrix",
     "listTokens": "Query.tokens", "getCalendar": "Query.calendar", "listPolicies": "Query.slaPolicies",
+    "listAssetFacts": "Asset.facts", "listLoans": "Query.loans", "suggestPlaybooks": "Query.suggestPlaybooks",
+    "listRuns": "Query.playbookRuns", "getRun": "Query.playbookRun", "getRunLog": "PlaybookRun.log",
+    "getRunSummary": "PlaybookRun.summary", "getPhoto": "PlaybookRun.photo",
+    "listPlaybooks": "Query.playbooks", "getPlaybook": "Query.playbook", "getPlaybookGraph": "Playbook.graph",
+    "listPlaybookVersions": "Playbook.versions", "getPlaybookAnalytics": "Playbook.analytics",
+    "getPlaybookVersion": "Query.playbookVersion", "listKnownFacts": "Query.knownFacts",
+    "listDistrictFacts": "Query.districtFacts", "reportDeflection": "Query.reportDeflection",
 }  # fmt: skip
 INPUTS: dict[str, type[BaseModel] | None] = {
-    "openTicket": inputs.OpenTicket, "replyToTicket": inputs.Reply, "noteOnTicket": inputs.Note,
+    "openTicket": opening.OpenWithHelp, "replyToTicket": inputs.Reply, "noteOnTicket": inputs.Note,
     "triageTicket": inputs.Triage, "assignTicket": inputs.Assign, "unassignTicket": None,
     "transferTicket": inputs.Transfer, "startTicket": None, "waitOnRequester": inputs.WaitOnRequester,
     "holdTicket": inputs.Hold, "resolveTicket": inputs.Resolve, "closeTicket": inputs.Close,
@@ -109,7 +150,12 @@ def test_the_snapshot_is_the_schema() -> None:
 
 
 def test_every_verb_on_tickets_has_a_mutation_and_no_mutation_is_without_one() -> None:
-    assert set(operations(tickets, "POST", "PUT", "PATCH", "DELETE")) == set(INPUTS) <= fields_of("Mutation")
+    verbs = {
+        name
+        for router in (tickets, guided.opened)
+        for name in operations(router, "POST", "PUT", "PATCH", "DELETE")
+    }
+    assert verbs == set(INPUTS) <= fields_of("Mutation")
 
 
 def test_every_change_of_rest_can_be_made_by_graphql() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import service.worker  # noqa: F401
 from service.core.outbox import jobs
+from service.playbooks.jobs import PERFORMERS, READERS
 
 SERVICE = Path(__file__).parents[2] / "service"
 
@@ -31,6 +32,13 @@ def test_every_enqueued_name_is_a_registered_job() -> None:
         assert name in jobs.tasks, place
         wanted = set(inspect.signature(jobs.tasks[name].func).parameters) - {"context"}
         assert given == wanted, place
+
+
+def test_rooms_that_may_be_connected_are_asked_by_job_names_too() -> None:
+    for name in (*PERFORMERS.values(), *READERS.values()):
+        room, verb = name.split(".")
+        assert room in ("mdm", "monitoring", "people")
+        assert verb.isidentifier()
 
 
 def test_jobs_are_named_after_room_and_verb() -> None:
