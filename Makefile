@@ -34,7 +34,7 @@ check: $(READY) ## Format, lint, types, import contracts, and the doors' contrac
 	$(BIN)/lint-imports
 	$(BIN)/firstbell contracts --check
 
-contracts: $(READY) ## Write openapi.yaml and schema/schema.graphql from the code
+contracts: $(READY) ## Write openapi.yaml, schema.graphql and playbook.schema.json from the code
 	$(BIN)/firstbell contracts
 
 bench: $(READY) ## Compare with bare endpoints; prints ratios

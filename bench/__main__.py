@@ -1,15 +1,22 @@
 """`python -m bench` compares with the floors and prints ratios; `python -m bench NAME` runs one benchmark:
 
-rates (the six operations), graphql, sweep, or flat (10,000 tickets against 1,000,000; some minutes more).
+rates (the six operations), graphql, sweep, guided (answers in playbooks), or flat (10,000 tickets against
+1,000,000; some minutes more).
 """
 
 from __future__ import annotations
 
 import sys
 
-from bench import flat, graphql, rates, sweep
+from bench import flat, graphql, guided, rates, sweep
 
-ALONE = {"rates": rates.run, "graphql": graphql.run, "sweep": sweep.run, "flat": flat.run}
+ALONE = {
+    "rates": rates.run,
+    "graphql": graphql.run,
+    "sweep": sweep.run,
+    "guided": guided.run,
+    "flat": flat.run,
+}
 
 
 def main() -> None:
@@ -18,6 +25,7 @@ def main() -> None:
             rates.run()
             graphql.run()
             sweep.run()
+            guided.run()
         case [name] if name in ALONE:
             ALONE[name]()
         case _:

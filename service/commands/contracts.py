@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +13,14 @@ import yaml
 from schema import sdl
 from service.app import make_app
 from service.commands import base
+from service.playbooks.grammar import playbook_schema
 
 
 def contracts(
     check: Annotated[bool, typer.Option("--check", help="Only compare; say what differs.")] = False,
     folder: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
 ) -> None:
-    """Write openapi.yaml and schema/schema.graphql from the code, or compare them with it."""
+    """Write openapi.yaml, schema/schema.graphql and playbooks/playbook.schema.json, or compare them."""
     differing = [name for name, text in written().items() if _differs(folder / name, text, check=check)]
     if check and differing:
         base.fail(
@@ -32,6 +34,7 @@ def written() -> dict[str, str]:
     return {
         "openapi.yaml": yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110),
         "schema/schema.graphql": sdl(),
+        "playbooks/playbook.schema.json": json.dumps(playbook_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
 

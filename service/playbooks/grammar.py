@@ -493,3 +493,9 @@ def bound(main: Playbook, library: Mapping[str, Playbook]) -> Book:
                 parts[name] = library[name]
                 waiting.append(parts[name])
     return Book(main, parts)
+
+
+def playbook_schema() -> dict[str, Any]:
+    """The JSON Schema of a playbook file, as editors and other tools take it."""
+    made = Playbook.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
