@@ -25,9 +25,14 @@ APPROVERS = {
 
 
 def may_view(actor: Actor, run: Any, ticket: Any | None) -> bool:
-    """A run is seen by whose it is, their guardians, and whoever works there. `ticket` is the run's."""
+    """A run is seen by whose it is, their guardians, and whoever works there. `ticket` is the run's.
+
+    A vendor sees none: what people answered is not for them, even where the ticket is shared.
+    """
     if actor.sees_all or is_own(actor, run):
         return True
+    if actor.role is Role.VENDOR:
+        return False
     if ticket is not None:
         return tickets.may_view(actor, ticket)
     return actor.role in SERVING_ROLES and run.school_id in actor.school_ids
@@ -46,7 +51,9 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
         return true()
     mine = [actor.person_id, *sorted(actor.child_ids)]
     by_ticket = PlaybookRun.ticket_id.in_(select(Ticket.id).where(tickets.visible_to(actor)))
-    ways = [PlaybookRun.person_id.in_(mine), PlaybookRun.started_by_id == actor.person_id, by_ticket]
+    ways = [PlaybookRun.person_id.in_(mine), PlaybookRun.started_by_id == actor.person_id]
+    if actor.role is not Role.VENDOR:
+        ways.append(by_ticket)
     if actor.role in SERVING_ROLES and actor.school_ids:
         here = PlaybookRun.school_id.in_(sorted(actor.school_ids))
         ways.append(and_(PlaybookRun.ticket_id.is_(None), here))
