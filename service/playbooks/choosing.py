@@ -15,7 +15,7 @@ from service.playbooks.grammar import Playbook
 
 STEM: Final = 5
 MOST_WORDS: Final = 200
-LEAST: Final = 3
+LEAST: Final = 2
 KIND, CATEGORY, FAMILY, WORD, MOST_FOR_WORDS = 1, 4, 2, 2, 8
 _APART: Final = re.compile(r"[^a-z0-9ñ]+")
 _JOINED: Final = re.compile("[-'\u2019]")
