@@ -8,7 +8,7 @@ from service.assets.models import AssetKind
 from service.core.actor import Role, Scope
 from service.places.models import PlaceKind
 from service.sla.models import TimerState
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 from service.tickets.lifecycle import Status
 from service.tickets.listing import Sort
 from service.tickets.models import Channel, Kind, LinkKind
@@ -31,6 +31,7 @@ ENUMS = {
     "Scope": Scope,
     "AssetKind": AssetKind,
     "PlaceKind": PlaceKind,
+    "SlaAgreement": Agreement,
     "SlaTarget": Target,
     "SlaTimerState": TimerState,
 }

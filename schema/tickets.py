@@ -143,6 +143,7 @@ class Ticket(Node):
     closed_at: datetime | None
     hold_reason: str | None
     hold_until: datetime | None
+    vendor: Person | None = loaded("person", "vendor_id", description="With whom it is on hold.")
     resolution: str | None
     cause: Cause | None
     fix: Fix | None
@@ -285,6 +286,7 @@ COLUMNS: dict[str, Any] = {
     "requester": Row.requester_id,
     "openedBy": Row.opened_by_id,
     "assignee": Row.assignee_id,
+    "vendor": Row.vendor_id,
     "place": Row.place_id,
     "asset": Row.asset_id,
 }

@@ -43,7 +43,7 @@ MOST_COUNTED = 10_000
 MOST_PROBED = 1_000
 MOST_QUERIES = 500
 NOT_LISTED = {"description", "resolution", "shared_with", "confidential", "device_holder_id", "policy_id",
-              "policy_version", "calendar_id", "unanswered_since", "touched_at"}  # fmt: skip
+              "policy_version", "calendar_id", "vendor_id", "unanswered_since", "touched_at"}  # fmt: skip
 LISTED = [column for column in TICKET if column.name not in NOT_LISTED]
 
 

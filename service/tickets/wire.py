@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from service.sla.models import TimerState
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 from service.tickets.lifecycle import Status
 from service.tickets.models import Channel, Kind, LinkKind
 from service.tickets.priority import Impact, Priority, Urgency
@@ -37,8 +37,14 @@ class AssetRef(BaseModel):
 
 
 class TimerOut(BaseModel):
-    """A cycle of a target. `due_at` is null while it is paused; `target_minutes` are working time."""
+    """A cycle of a target. `due_at` is null while it is paused; `target_minutes` are working time.
 
+    `agreement` is `sla` for what the desk owes the requester. Those who work the ticket also see `ola`, what
+    its queue owes, and `vendor`, what a vendor does by contract.
+    """
+
+    agreement: Agreement
+    policy: str = Field(description="The policy's name.")
     target: Target
     cycle: int
     state: TimerState
@@ -122,6 +128,7 @@ class TicketOut(TicketListed):
 
     description: str
     resolution: str | None
+    vendor: Named | None = Field(description="With whom it is on hold.")
     shared_with: list[int]
     timers: list[TimerOut]
 
@@ -163,6 +170,7 @@ class LinkOut(BaseModel):
     status: Status
 
 
+AGREEMENTS = list(Agreement)
 TARGETS = list(Target)
 STATES = list(TimerState)
 
@@ -217,6 +225,7 @@ def shown(row: Any) -> dict[str, Any]:
     return listed([row])[0] | {
         "description": row.description,
         "resolution": row.resolution,
+        "vendor": _named(row.vendor_id, row.vendor_name),
         "shared_with": row.shared_with,
         "timers": [timer(values) for values in row.timers],
     }
@@ -224,6 +233,8 @@ def shown(row: Any) -> dict[str, Any]:
 
 def timer(values: dict[str, Any]) -> dict[str, Any]:
     return {
+        "agreement": AGREEMENTS[values["agreement"] - 1],
+        "policy": values["policy"],
         "target": TARGETS[values["target"] - 1],
         "cycle": values["cycle"],
         "state": STATES[values["state"] - 1],

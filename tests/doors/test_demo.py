@@ -22,7 +22,7 @@ from service.people.actions import NewPerson, add_person
 from service.people.identity import identify_with
 from service.people.models import Person
 from service.places.models import Place, PlaceKind
-from service.sla import timers
+from service.sla import covering, timers
 from service.sla.calendar import Calendar
 from service.sla.course import (
     CancelledBecause,
@@ -133,15 +133,18 @@ async def test_the_next_due_time_of_a_ticket_is_the_earliest_that_runs(read: Rea
 
 
 async def test_every_breach_is_noted_once_and_none_is_left_to_the_sweep(read: Read) -> None:
+    """A target that was late and is counted anew, on another calendar, may be late again at another instant."""
     noted = Counter(
-        (event.ticket_id, event.detail["target"], event.detail["cycle"])
+        (event.ticket_id, event.detail["agreement"], event.detail["target"], event.detail["cycle"], event.at)
         for of_one in (await _events(read)).values()
         for event in of_one
         if event.kind == "sla.breached"
     )
     rows = [row for of_one in (await _timers(read)).values() for row in of_one]
     late = [row for row in rows if row.breached_at is not None]
-    assert {(row.ticket_id, row.target.value, row.n) for row in late} == set(noted)
+    assert {
+        (row.ticket_id, row.agreement.value, row.target.value, row.n, row.breached_at) for row in late
+    } <= set(noted)
     assert set(noted.values()) == {1}
     assert len(late) > 20
     assert not [row for row in rows if row.state is TimerState.RUNNING and row.due_at < NOW]
@@ -189,11 +192,11 @@ class Replay:
                 continue
             if retimed := _retiming(event, traits) | await self._moved_queue(event):
                 traits |= retimed
-            covered = await timers.choose(self.read, traits, ticket.place_id, traits["priority"] or "")
+            covered = await covering.choose(self.read, traits, ticket.place_id, traits["priority"] or "")
             if covered.policy_id is None or covered.calendar_id is None:
                 continue
-            policy = await timers.policy(self.read, covered)
-            calendar = (await timers.calendar(self.read, covered.calendar_id)).calendar
+            policy = await covering.policy(self.read, covered)
+            calendar = (await covering.calendar(self.read, covered.calendar_id)).calendar
             if retimed and event.kind != "ticket.opened":
                 story.retimed = True
                 story.step(TargetsChanged(event.at, policy), policy, calendar)

@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
 from service.core.work import Resources, Work
-from service.sla import timers
+from service.sla import covering, timers
 from service.sla.calendars import EditCalendar
 from service.sla.course import Opened, PublicReply, StatusChanged, TargetsChanged, followed
 from service.sla.models import SlaTimer, TimerState
@@ -153,15 +153,15 @@ async def test_rows_are_what_the_pure_arithmetic_gives_for_the_same_story(desk: 
     await actions.reply(at(teacher, hours=20), ticket.id, inputs.Reply(body="Here"))
     story += [PublicReply(teacher.now, "requester"), StatusChanged(teacher.now, "in_progress", "requester")]
     await actions.triage(at(technician, hours=21), ticket.id, inputs.Triage(priority="P2"))
-    covered = timers.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P2")
-    story.append(TargetsChanged(technician.now, await timers.policy(technician, covered)))
+    covered = covering.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P2")
+    story.append(TargetsChanged(technician.now, await covering.policy(technician, covered)))
     await actions.resolve(at(technician, hours=30), ticket.id, OUTCOME)
     story.append(StatusChanged(technician.now, "resolved", "technician"))
     await actions.reopen(at(teacher, hours=45), ticket.id, inputs.Reopen(reason="No"))
     story.append(StatusChanged(teacher.now, "new", "requester"))
-    kept = await timers.calendar(technician, ticket.calendar_id)
-    opening = timers.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P3")
-    rules = await timers.policy(technician, opening)
+    kept = await covering.calendar(technician, ticket.calendar_id)
+    opening = covering.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P3")
+    rules = await covering.policy(technician, opening)
     pure = followed(Opened(NOW, "requester", for_requester=True), story, rules, kept.calendar)
     assert [timers.cycle_of(row) for row in (await rows(technician, ticket.id)).values()] == list(pure)
     explained = await ticket_timers(technician, ticket.id)
