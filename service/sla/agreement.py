@@ -16,7 +16,7 @@ from service.sla.course import (
     StatusChanged,
     TargetsChanged,
 )
-from service.sla.policy import Agreement
+from service.sla.policy import FINISHED, Agreement
 
 
 class Party(NamedTuple):
@@ -54,7 +54,7 @@ def _seen_by_vendor(vendor: int | None, change: Change, course: Course) -> Chang
     match change:
         case StatusChanged(vendor=holder) if holder is not None and holder == vendor:
             return StatusChanged(change.at, "in_progress") if begun else Received(change.at, "in_progress")
-        case StatusChanged() if begun:
+        case StatusChanged() if begun and course.status not in FINISHED:
             return StatusChanged(change.at, "cancelled" if change.to == "cancelled" else "resolved")
         case TargetsChanged() | CancelledBecause() if begun:
             return change

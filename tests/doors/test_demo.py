@@ -133,7 +133,7 @@ async def test_the_next_due_time_of_a_ticket_is_the_earliest_that_runs(read: Rea
 
 
 async def test_every_breach_is_noted_once_and_none_is_left_to_the_sweep(read: Read) -> None:
-    """A target that was late and is counted anew, on another calendar, may be late again at another instant."""
+    """A target that was late and is counted anew on another calendar may be late again at another instant."""
     noted = Counter(
         (event.ticket_id, event.detail["agreement"], event.detail["target"], event.detail["cycle"], event.at)
         for of_one in (await _events(read)).values()
