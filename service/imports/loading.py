@@ -353,15 +353,17 @@ STATUS_CODES = {status.value: STATUS.code(status) for status in Status}
 
 
 def _timer_row(cycle: Cycle, measure: Measure, number: int, now: datetime) -> list[Any]:
-    """A timer as it stands now. One past its due time was breached then, and no sweep looks at it."""
+    """A timer as it stands now. One past its due time was breached then, and no sweep looks at it; steps
+    whose time has passed are not taken any more.
+    """
     due_at = judged(cycle, measure.calendar, now).due_at
     noted = due_at if due_at < now else None
-    row = timers.values_of(cycle, measure, now, noted=noted)
-    row["steps"] = [
-        step | {"fired": step["fired"] or bool(step["at"] and step["at"] < now)} for step in row["steps"]
+    passed = [
+        step | {"fired": True}
+        for step in timers.steps_of(cycle, measure, now)
+        if step["at"] is not None and step["at"] < now
     ]
-    ahead = [step["at"] for step in row["steps"] if step["at"] and not step["fired"]]
-    row["next_check_at"] = min([*row["checks"][:1], *ahead], default=None)
+    row = timers.values_of(cycle, measure, now, noted=noted, steps=passed)
     row["ticket_id"] = number
     row["target"], row["state"] = TARGET.code(row["target"]), STATE.code(row["state"])
     row["pauses"], row["steps"] = Json(row["pauses"]), Json(row["steps"])

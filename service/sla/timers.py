@@ -248,7 +248,7 @@ def values_of(
     counts = cycle.is_open and not cycle.is_paused
     runs = counts and (noted is None or judgement.due_at != noted)
     checks = _checks(cycle, measure, now, judgement.due_at) if runs else []
-    waiting = _steps(cycle, measure, now, steps)
+    waiting = steps_of(cycle, measure, now, steps)
     ahead = [*checks[:1], *(step["at"] for step in waiting if counts and step["at"] and not step["fired"])]
     return {
         "target": cycle.target,
@@ -279,8 +279,8 @@ def _checks(cycle: Cycle, measure: Measure, now: datetime, due_at: datetime) -> 
     return [*(at for at in warnings if now < at < due_at), due_at]
 
 
-def _steps(
-    cycle: Cycle, measure: Measure, now: datetime, before: Sequence[dict[str, Any]]
+def steps_of(
+    cycle: Cycle, measure: Measure, now: datetime, before: Sequence[dict[str, Any]] = ()
 ) -> list[dict[str, Any]]:
     """The policy's further steps for this target, with their instants while it counts.
 

@@ -166,8 +166,8 @@ async def hold(work: Work, number: int, hold: inputs.Hold) -> Ticket:
     require(access.may_work(work.actor, ticket))
     if hold.until is not None and hold.until <= work.now:
         raise Invalid.field("until", "Until when? That moment has passed.", "in_the_past")
-    ticket.status = moved(ticket.status, to=Status.ON_HOLD)
     who = await vendor(work, hold.vendor_id) if hold.vendor_id is not None else None
+    ticket.status = moved(ticket.status, to=Status.ON_HOLD)
     ticket.hold_reason, ticket.hold_until, ticket.vendor_id = hold.reason, hold.until, hold.vendor_id
     until = hold.until.isoformat() if hold.until else None
     await record(

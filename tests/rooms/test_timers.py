@@ -179,6 +179,39 @@ async def test_a_breach_between_two_sweeps_is_noted_by_the_verb_that_ends_it(des
     assert {when for kind, when in found if kind == "sla.breached"} == due
 
 
+async def test_a_breach_that_a_pause_would_hide_from_the_sweep_is_noted_by_the_verb_that_pauses(
+    desk: dict[str, Any],
+) -> None:
+    ticket = await makers.make_ticket(desk["teacher"])
+    technician = at(desk["technician"], days=20)
+    await actions.hold(technician, ticket.id, inputs.Hold(reason="Parts"))
+    query = select(TicketEvent.detail).where(
+        TicketEvent.ticket_id == ticket.id, TicketEvent.kind == "sla.breached"
+    )
+    found = [row.detail["target"] for row in await technician.session.execute(query)]
+    assert found == ["resolution"]
+    assert (await rows(technician, ticket.id))["resolution", 1].breached_at is not None
+
+
+async def test_a_ticket_that_moves_to_another_school_is_counted_on_its_calendar(
+    work: Work, desk: dict[str, Any]
+) -> None:
+    """Also where the target is as long there and the calendar as old."""
+    early = makers.CALENDAR | {"hours": {day: [["08:00", "12:00"]] for day in makers.HOURS}}
+    elsewhere = await makers.make_school(work, calendar_id=(await makers.make_calendar(work, early)).id)
+    await makers.make_policy(work, matches={"school": [elsewhere.id]})
+    ticket = await makers.make_ticket(desk["teacher"])
+    before = (await rows(work, ticket.id))["resolution", 1]
+    desk["technician"].shelf = work.shelf
+    there = inputs.Triage(place_id=elsewhere.id)
+    await actions.triage(at(desk["technician"], minutes=5), ticket.id, there)
+    after = (await rows(work, ticket.id))["resolution", 1]
+    assert (after.policy_id, after.calendar_id) == (ticket.policy_id, ticket.calendar_id)
+    assert after.goal == before.goal
+    assert after.due_at > before.due_at
+    assert ticket.next_due_at == (await rows(work, ticket.id))["first_response", 1].due_at
+
+
 async def test_warnings_and_the_breach_are_each_noted_once_at_their_instant(desk: dict[str, Any]) -> None:
     ticket = await makers.make_ticket(desk["teacher"])
     await actions.reply(at(desk["technician"], minutes=1), ticket.id, inputs.Reply(body="Yes"))
