@@ -72,6 +72,15 @@ TIMERS = (
     .scalar_subquery()
 )  # fmt: skip
 
+NEXT_DUE_SEEN = (
+    select(func.min(SlaTimer.due_at))
+    .where(SlaTimer.ticket_id == Ticket.id, SlaTimer.stopped_at.is_(None), access.TIMER_SEEN)
+    .correlate(Ticket)
+    .scalar_subquery()
+    .label("next_due_seen")
+)
+"""The earliest due time that runs among the timers that the actor sees, for the values of `access.seeing`."""
+
 TICKET: list[Any] = list(Ticket.__table__.c)
 NAMES: list[Any] = [
     Queue.key.label("queue_key"),

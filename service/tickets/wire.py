@@ -109,7 +109,7 @@ class TicketListed(BaseModel):
     opened_at: datetime
     reported_at: datetime
     updated_at: datetime
-    next_due_at: datetime | None
+    next_due_at: datetime | None = Field(description="The earliest that runs, of the timers that you see.")
     first_response_at: datetime | None
     last_reply_at: datetime | None
     resolved_at: datetime | None
@@ -206,7 +206,7 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
         "opened_at": row["opened_at"],
         "reported_at": row["reported_at"],
         "updated_at": row["updated_at"],
-        "next_due_at": row["next_due_at"],
+        "next_due_at": row.get("next_due_seen", row["next_due_at"]),
         "first_response_at": row["first_response_at"],
         "last_reply_at": row["last_reply_at"],
         "resolved_at": row["resolved_at"],
@@ -222,12 +222,15 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown(row: Any) -> dict[str, Any]:
+    timers = [timer(values) for values in row.timers]
+    running = [one["due_at"] for one in timers if one["stopped_at"] is None and one["due_at"] is not None]
     return listed([row])[0] | {
+        "next_due_at": min(running, default=None),
         "description": row.description,
         "resolution": row.resolution,
         "vendor": _named(row.vendor_id, row.vendor_name),
         "shared_with": row.shared_with,
-        "timers": [timer(values) for values in row.timers],
+        "timers": timers,
     }
 
 

@@ -20,8 +20,9 @@ from service.sla import timers
 from service.sla.calendars import EditCalendar, moves
 from service.sla.models import SlaTimer, TimerState
 from service.sla.policies import EditPolicy, edit_policy
-from service.tickets import access, actions, inputs
+from service.tickets import access, actions, inputs, wire
 from service.tickets.explaining import ticket_timers
+from service.tickets.listing import Sort, TicketFilter, tickets_page
 from service.tickets.models import Ticket, TicketEvent
 from service.tickets.queries import seen_timers, ticket_view
 from service.tickets.recalculation import edit_calendar
@@ -433,6 +434,22 @@ async def test_the_desk_keeps_what_it_agreed_to_itself_and_a_vendor_sees_its_con
         codes = {row["agreement"] for row in (await ticket_view(eyes, ticket.id)).timers}
         assert {("sla", "ola", "vendor")[code - 1] for code in codes} == wanted[who], who
         assert {t["agreement"].value for t in await ticket_timers(eyes, ticket.id)} == wanted[who], who
+
+
+async def test_who_does_not_see_an_ola_does_not_see_when_it_is_due(work: Work, desk: dict[str, Any]) -> None:
+    teacher, technician = desk["teacher"], desk["technician"]
+    ticket = await makers.make_ticket(teacher)
+    await actions.reply(at(technician, minutes=1), ticket.id, inputs.Reply(body="Hello"))
+    found = await rows(work, ticket.id)
+    theirs, ours = found["sla", "resolution", 1].due_at, found["ola", "update", 2].due_at
+    assert ours < theirs
+    mine = TicketFilter(requester_id=teacher.actor.person_id)
+    for eyes, due in ((teacher, theirs), (technician, ours)):
+        assert wire.shown(await ticket_view(eyes, ticket.id))["next_due_at"] == due
+        (listed,) = wire.listed((await tickets_page(eyes, mine)).rows)
+        assert listed["next_due_at"] == due
+    page = await tickets_page(teacher, mine, sort=Sort.NEXT_DUE)
+    assert [row.next_due_at for row in page.rows] == [ours]
 
 
 async def test_the_rule_for_timers_is_the_same_in_python_and_in_sql(work: Work, desk: dict[str, Any]) -> None:
