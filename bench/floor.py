@@ -7,12 +7,13 @@ and garbage collection are set as the service sets them.
 
 What each endpoint reads and writes, which is what the service's does:
 
-- fetch: one ticket, all columns; names of queue, place, people, device (6 joins); its timers as one JSON.
+- fetch: one ticket, all columns; names of queue, place, people, device (6 joins); its timers, with their
+  policies' names, as one JSON.
 - page: 51 open tickets of a queue by next due: the columns that lists show, the same names.
 - search: 51 tickets whose text matches, newest first: the same columns. In two statements, ids first: as one
   it is planned anew each time, for four times what it takes.
 - open: inserts 1 ticket (all columns), 2 timers, 1 event, 1 text; reads the ticket back as in fetch.
-- reply: locks and reads 1 ticket, reads its timers; updates 6 columns of the ticket and 14 of 1 timer;
+- reply: locks and reads 1 ticket, reads its timers; updates 6 columns of the ticket and 15 of 1 timer;
   inserts 1 event; reads the ticket back.
 - resolve: the same with 9 columns of the ticket.
 """
@@ -159,12 +160,13 @@ class Statements:
         return select(*columns, *names, *more).select_from(joined)
 
     def _timers_as_json(self) -> Any:
-        names = "target", "n", "state", "started_at", "due_at", "stopped_at", "breached_at"
-        pairs = ", ".join(f"'{name}', {name}" for name in names)
-        built = f"json_build_object({pairs}, 'target_seconds', extract(epoch FROM goal))"
+        names = "agreement", "target", "n", "state", "started_at", "due_at", "stopped_at", "breached_at"
+        pairs = ", ".join(f"'{name}', s.{name}" for name in names)
+        built = f"json_build_object({pairs}, 'policy', p.name, 'target_seconds', extract(epoch FROM s.goal))"
         return literal_column(
-            f"(SELECT coalesce(json_agg({built} ORDER BY target, n), '[]') FROM sla_timers"
-            " WHERE ticket_id = tickets.id)"
+            f"(SELECT coalesce(json_agg({built} ORDER BY s.agreement, s.target, s.n), '[]')"
+            " FROM sla_timers AS s LEFT JOIN sla_policies AS p ON p.id = s.policy_id"
+            " WHERE s.ticket_id = tickets.id)"
         ).label("timers")
 
     def _changing(self, table: Table, names: tuple[str, ...]) -> Any:
@@ -205,6 +207,7 @@ TIMER_COLUMNS = (
     "breached_at",
     "reason",
     "checks",
+    "steps",
     "next_check_at",
 )
 

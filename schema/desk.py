@@ -18,7 +18,7 @@ from service.people import tokens
 from service.reports.resolution import ReportQuery, resolution_report
 from service.sla import calendars
 from service.sla.explain import explained
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 from service.sla.scenario import BadScenario, Scenario
 from service.tickets import desk
 from service.tickets.priority import Impact, Priority, Urgency
@@ -41,6 +41,7 @@ class PriorityCell:
 @strawberry.type(description="A running target that an edit of its calendar moves.")
 class Move:
     ticket_id: int = strawberry.field(description="The ticket's number.")
+    agreement: Agreement
     target: Target
     cycle: int
     due_at: datetime | None

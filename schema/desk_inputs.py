@@ -19,6 +19,7 @@ from service.people.models import RelationKind
 from service.places import actions as places
 from service.places.models import PlaceKind
 from service.sla import calendars, policies
+from service.sla.policy import Agreement
 from service.tickets import desk
 from service.tickets.priority import Impact, Priority, Urgency
 
@@ -91,6 +92,7 @@ class EditCalendar(Versioned):
 class CreatePolicy(Once):
     name: str
     targets: JSON
+    kind: Agreement | None = UNSET
     position: int | None = UNSET
     active: bool | None = UNSET
     calendar_id: strawberry.ID | None = UNSET
@@ -103,6 +105,7 @@ class EditPolicy(Versioned):
     id: strawberry.ID
     name: str
     targets: JSON
+    kind: Agreement | None = UNSET
     position: int | None = UNSET
     active: bool | None = UNSET
     calendar_id: strawberry.ID | None = UNSET

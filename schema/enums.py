@@ -10,7 +10,7 @@ from service.places.models import PlaceKind
 from service.playbooks.models import Origin, VersionStatus
 from service.playbooks.state import Stage
 from service.sla.models import TimerState
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 from service.tickets.lifecycle import Status
 from service.tickets.listing import Sort
 from service.tickets.models import Channel, Kind, LinkKind
@@ -37,6 +37,7 @@ ENUMS = {
     "PlaybookOrigin": Origin,
     "PlaybookVersionStatus": VersionStatus,
     "RunStage": Stage,
+    "SlaAgreement": Agreement,
     "SlaTarget": Target,
     "SlaTimerState": TimerState,
 }

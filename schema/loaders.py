@@ -21,11 +21,11 @@ from service.core.actor import Scope
 from service.people.actions import may_see_people
 from service.people.models import Person
 from service.places.models import Place
-from service.sla.models import SlaTimer
+from service.sla.models import SlaPolicy, SlaTimer
 from service.tickets.changes import REPLY
 from service.tickets.desk import categories
 from service.tickets.models import TicketEvent
-from service.tickets.queries import EVENT
+from service.tickets.queries import EVENT, seen_timers
 from service.tickets.rules import desk_rules
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TIMER = [
     SlaTimer.ticket_id,
+    SlaTimer.agreement,
+    SlaPolicy.name.label("policy"),
     SlaTimer.target,
     SlaTimer.n.label("cycle"),
     SlaTimer.state,
@@ -106,7 +108,7 @@ class Loaders:
             return _ordered({row.id: row for row in await categories(read)}, ids)
 
     async def _timers(self, ids: list[int]) -> list[list[Any]]:
-        query = select(*TIMER).where(SlaTimer.ticket_id.in_(ids)).order_by(SlaTimer.target, SlaTimer.n)
+        query = seen_timers(self._context.actor, *TIMER).where(SlaTimer.ticket_id.in_(ids))
         found: dict[int, list[Any]] = {number: [] for number in ids}
         for row in await self._rows(query):
             found[row.ticket_id].append(row)

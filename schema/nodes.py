@@ -104,6 +104,11 @@ def loaded(loader: str, key: str, *, description: str | None = None) -> Any:
         value = getattr(row, key)
         return None if value is None else getattr(context.loaders, loader).load(value)
 
+    return fetched(fetch, description=description)
+
+
+def fetched(fetch: Fetch, *, description: str | None = None) -> Any:
+    """What `fetch` has at once, or a loader has in a while."""
     field = Loaded(description=description)
     field.fetch = fetch
     return field

@@ -11,11 +11,13 @@ from schema.context import Info
 from schema.nodes import Node, field, global_id, number_in, told
 from service.sla import calendars, policies
 from service.sla.models import TimerState
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 
 
 @strawberry.type(description="A cycle of a target. `dueAt` is null while it is paused.")
 class SlaTimer:
+    agreement: Agreement
+    policy: str = strawberry.field(description="The policy's name.")
     target: Target
     cycle: int
     state: TimerState
@@ -42,6 +44,7 @@ class SlaPolicy(Node):
     id: strawberry.ID = global_id("SlaPolicy")
     policy_id: strawberry.ID = told(lambda row: row.id, description="As REST has it.")
     name: str
+    kind: Agreement
     version: int
     position: int
     active: bool

@@ -31,6 +31,7 @@ NUMBERED = {
     "assignee_id": "Person",
     "person_id": "Person",
     "other_id": "Person",
+    "vendor_id": "Person",
     "holder_id": "Person",
     "queue_id": "Queue",
     "queue_ids": "Queue",
@@ -182,6 +183,7 @@ class WaitOnRequester(Existing):
 class Hold(Existing):
     reason: str
     until: datetime | None = UNSET
+    vendor_id: strawberry.ID | None = UNSET
 
 
 @mirrors(inputs.Resolve, "ResolveTicketInput")

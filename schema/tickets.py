@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from schema.nodes import (
     Connection,
     Node,
     PageInfo,
+    fetched,
     field,
     global_id,
     line,
@@ -108,6 +109,16 @@ class Queue(Node):
         return await _page(info.context, narrowed, sort=sort, first=first, after=after)
 
 
+def _next_due(row: Any, context: Context) -> Any:
+    """The desk's own is on the row; others are not told of what the desk agreed for itself."""
+    return row.next_due_at if context.actor.is_desk else _earliest(context.loaders.timers.load(row.id))
+
+
+async def _earliest(timers: Awaitable[list[Any]]) -> datetime | None:
+    running = [row.due_at for row in await timers if row.stopped_at is None and row.due_at is not None]
+    return min(running, default=None)
+
+
 @strawberry.type(description="A request for help.")
 class Ticket(Node):
     id: strawberry.ID = global_id("Ticket")
@@ -136,13 +147,16 @@ class Ticket(Node):
     opened_at: datetime
     reported_at: datetime = strawberry.field(description="When the requester first made contact.")
     updated_at: datetime
-    next_due_at: datetime | None = strawberry.field(description="The earliest due time still running.")
+    next_due_at: datetime | None = fetched(
+        _next_due, description="The earliest due time still running, of the timers that you see."
+    )
     first_response_at: datetime | None
     last_reply_at: datetime | None
     resolved_at: datetime | None
     closed_at: datetime | None
     hold_reason: str | None
     hold_until: datetime | None
+    vendor: Person | None = loaded("person", "vendor_id", description="With whom it is on hold.")
     resolution: str | None
     cause: Cause | None
     fix: Fix | None
@@ -285,6 +299,7 @@ COLUMNS: dict[str, Any] = {
     "requester": Row.requester_id,
     "openedBy": Row.opened_by_id,
     "assignee": Row.assignee_id,
+    "vendor": Row.vendor_id,
     "place": Row.place_id,
     "asset": Row.asset_id,
 }

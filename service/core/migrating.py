@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sqlalchemy import create_engine, text
 from service.core.database import driver_url
 
 LOCK = 0x46425F4D  # "FB_M"
+PAUSE = 0.1
 
 
 def config() -> Config:
@@ -37,13 +39,14 @@ def is_newer(revision: str | None) -> bool:
 def migrate(url: str) -> tuple[str | None, str]:
     """Bring the database forward; the revisions before and after.
 
-    Others who start at the same time wait on an advisory lock and then find nothing left to do.
+    Others who start at the same time wait on an advisory lock and then find nothing left to do. They ask for
+    it again and again: who sleeps inside a statement holds up an index that is built concurrently.
     """
     engine = create_engine(driver_url(url), connect_args={"connect_timeout": 10})
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
-            connection.commit()
+            while not _locked(connection):
+                time.sleep(PAUSE)
             before = _current(connection)
             if before != head() and not is_newer(before):
                 made = config()
@@ -55,6 +58,12 @@ def migrate(url: str) -> tuple[str | None, str]:
             return before, head()
     finally:
         engine.dispose()
+
+
+def _locked(connection) -> bool:  # type: ignore[no-untyped-def]
+    got = connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK})
+    connection.commit()
+    return bool(got)
 
 
 def _current(connection) -> str | None:  # type: ignore[no-untyped-def]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 TRAITS = ("kind", "category", "school", "queue", "asset_kind", "requester_role", "channel", "priority")
+POLICY_TRAITS = (*TRAITS, "vendor")
 Conditions = Mapping[str, Sequence[str]]
 
 
@@ -13,8 +14,8 @@ def fits(conditions: Conditions, traits: Mapping[str, str | None]) -> bool:
     return all(_holds(name, accepted, traits.get(name)) for name, accepted in conditions.items())
 
 
-def unknown_traits(conditions: Conditions) -> list[str]:
-    return [name for name in conditions if name not in TRAITS]
+def unknown_traits(conditions: Conditions, known: Sequence[str] = TRAITS) -> list[str]:
+    return [name for name in conditions if name not in known]
 
 
 def _holds(name: str, accepted: Sequence[str], value: str | None) -> bool:

@@ -189,6 +189,12 @@ POLICIES: Final[list[dict[str, Any]]] = [
                 (15, 30, 240), (60, 120, 480), (240, 480, 1440), (480, 960, 2880)
             ).items()
         },
+        "rules": {
+            "escalate": [
+                {"target": "resolution", "before_minutes": 30, "tell": ["queue"]},
+                {"target": "resolution", "after_minutes": 120, "tell": ["leads", "admins"]},
+            ]
+        },
     },
     {
         "name": "Classrooms",
@@ -211,7 +217,29 @@ POLICIES: Final[list[dict[str, Any]]] = [
         "targets": _targets((60, 120, 480), (240, 480, 960), (480, 960, 2400), (960, 960, 4800)),
         "rules": {"warn_at": [0.75]},
     },
+    {
+        "name": "Devices and repairs",
+        "kind": "ola",
+        "matches": {"queue": ["devices"]},
+        "targets": {
+            "P1": {"update": 60.0, "resolution": 240.0},
+            "P2": {"update": 240.0, "resolution": 480.0},
+            "P3": {"update": 480.0, "resolution": 1440.0},
+            "P4": {"update": 960.0, "resolution": 2880.0},
+        },
+        "rules": {"warn_at": [0.9]},
+    },
 ]
+CONTRACT: Final[dict[str, Any]] = {
+    "name": "Copperline repairs",
+    "kind": "vendor",
+    "targets": {f"P{n}": {"resolution": 3 * 480.0} for n in range(1, 5)},
+    "rules": {
+        "warn_at": [],
+        "escalate": [{"target": "resolution", "before_minutes": 240, "tell": ["assignee"]}],
+    },
+}
+"""Three working days for a repair, with the first of the vendors."""
 
 MODELS: Final = {
     AssetKind.CHROMEBOOK: ("CB", 180, "Larkbook 11"),

@@ -49,6 +49,7 @@ async def founded(work: Work, rng: random.Random) -> District:
     await _places(work, made)
     await _desk(work, made)
     await _people(work, made)
+    await _contract(work, made)
     await _devices(work, made, rng)
     for name, person_id in made.people.items():
         made.actors[name] = await actor_of_person(work.db, person_id)
@@ -95,7 +96,7 @@ async def _desk(work: Work, made: District) -> None:
     rules = [desk.RuleIn(conditions=conditions, queue=queue) for conditions, queue in district.ROUTING]
     await desk.set_routing(work, desk.Routing(rules=rules))
     for policy in district.POLICIES:
-        office = {"calendar_id": made.calendars["office"].id} if policy["position"] == 10 else {}
+        office = {"calendar_id": made.calendars["office"].id} if policy.get("position") == 10 else {}
         await create_policy(work, NewPolicy(**policy, **office))
 
 
@@ -114,6 +115,14 @@ async def _people(work: Work, made: District) -> None:
     queues = {queue.key: queue.id for queue in await desk.queues(work)}
     for name, keys in district.SERVES.items():
         await serve(work, made.people[name], Serve(queue_ids=[queues[key] for key in keys]))
+
+
+async def _contract(work: Work, made: District) -> None:
+    """What the repair shop promised."""
+    vendor = made.people[district.VENDORS[0][1]]
+    office = made.calendars["office"].id
+    matches = {"vendor": [str(vendor)]}
+    await create_policy(work, NewPolicy(**district.CONTRACT, matches=matches, calendar_id=office))
 
 
 async def _add_person(

@@ -180,7 +180,9 @@ def shared(case: Case) -> Iterator[Step]:
     yield from taken(case)
     yield Step(5, case.technician, actions.tag, inputs.Tag(add=["warranty"]))
     yield Step(10, case.technician, actions.share, inputs.Share(person_id=who(case.vendor)))
-    yield Step(2, case.technician, actions.hold, inputs.Hold(reason="With the vendor"))
+    yield Step(
+        2, case.technician, actions.hold, inputs.Hold(reason="With the vendor", vendor_id=who(case.vendor))
+    )
     told = inputs.Reply(body="Received. The repair takes about three working days.")
     yield Step(case.rng.uniform(200, 600), case.vendor, actions.reply, told)
     back = inputs.Reply(body="Repaired and on its way back.")

@@ -14,11 +14,12 @@ from service.core.work import Work
 from service.imports.copying import Json, copy_rows
 from service.imports.directory import Directory, create_unknown, find_persons, person
 from service.imports.folding import Folded, Traits, cycles_of, grew_from
-from service.sla import timers
-from service.sla.calendar import Calendar, instant
+from service.sla import covering, timers
+from service.sla.calendar import instant
+from service.sla.covering import Covered, Measure
 from service.sla.cycle import Cycle, judged
 from service.sla.models import SlaTimer, TimerState
-from service.sla.policy import Policy, Target
+from service.sla.policy import Target
 from service.tickets.lifecycle import Status
 from service.tickets.models import Channel, Kind, Ticket, TicketEvent, TicketText
 from service.tickets.priority import Impact, Priority, Urgency
@@ -66,26 +67,13 @@ EVENT_COLUMNS = ["ticket_id", "kind", "at", "actor_name", "by_desk", "public", "
 TIMER_COLUMNS = ["ticket_id", "target", "n", *timers.CHANGING]
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A policy edition with the targets of one priority, and the calendar it is counted on."""
-
-    covered: timers.Covered
-    kept: timers.KeptCalendar
-    policy: Policy
-
-    @property
-    def calendar(self) -> Calendar:
-        return self.kept.calendar
-
-
 @dataclass
 class Loader:
     """What an import keeps from batch to batch."""
 
     directory: Directory
-    measures: dict[tuple[Any, ...], tuple[timers.Covered, Measure | None]] = field(default_factory=dict)
-    shared: dict[timers.Covered, Measure] = field(default_factory=dict)
+    measures: dict[tuple[Any, ...], tuple[Covered, Measure | None]] = field(default_factory=dict)
+    shared: dict[Covered, Measure] = field(default_factory=dict)
 
 
 @dataclass
@@ -214,10 +202,9 @@ async def _measure(work: Work, loader: Loader, ticket: Folded, traits: Traits) -
         "channel": Channel.IMPORT.value,
         "priority": traits.priority,
     }
-    covered = await timers.choose(work, chosen, school_id, traits.priority)
-    if covered.is_measured and covered not in loader.shared and covered.calendar_id is not None:
-        kept = await timers.calendar(work, covered.calendar_id)
-        loader.shared[covered] = Measure(covered, kept, await timers.policy(work, covered))
+    covered = await covering.choose(work, chosen, school_id, traits.priority)
+    if covered not in loader.shared and (measure := await covering.measure(work, covered)) is not None:
+        loader.shared[covered] = measure
     loader.measures[key] = (covered, loader.shared.get(covered))
 
 
@@ -366,11 +353,18 @@ STATUS_CODES = {status.value: STATUS.code(status) for status in Status}
 
 
 def _timer_row(cycle: Cycle, measure: Measure, number: int, now: datetime) -> list[Any]:
-    """A timer as it stands now. One past its due time was breached then, and no sweep looks at it."""
+    """A timer as it stands now. One past its due time was breached then, and no sweep looks at it; steps
+    whose time has passed are not taken any more.
+    """
     due_at = judged(cycle, measure.calendar, now).due_at
     noted = due_at if due_at < now else None
-    row = timers.values_of(cycle, measure.covered, measure.kept, measure.policy, now, noted=noted)
+    passed = [
+        step | {"fired": True}
+        for step in timers.steps_of(cycle, measure, now)
+        if step["at"] is not None and step["at"] < now
+    ]
+    row = timers.values_of(cycle, measure, now, noted=noted, steps=passed)
     row["ticket_id"] = number
     row["target"], row["state"] = TARGET.code(row["target"]), STATE.code(row["state"])
-    row["pauses"] = Json(row["pauses"])
+    row["pauses"], row["steps"] = Json(row["pauses"]), Json(row["steps"])
     return [row[name] for name in TIMER_COLUMNS]

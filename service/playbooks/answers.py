@@ -5,13 +5,14 @@ PURE.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
+from service.playbooks.conditions import is_number
 from service.playbooks.grammar import Info, Question
 from service.playbooks.texts import in_language
 
 LONGEST_TEXT: Final = 2000
+LARGEST_NUMBER: Final = 2**53
 MOST_PHOTOS: Final = 5
 YES_NO: Final = ("yes", "no")
 
@@ -63,7 +64,7 @@ def _some_of(choices: list[str], value: Any) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or "\x00" in value:
+    if not isinstance(value, str) or not value.strip() or not _is_text(value):
         raise DoesNotFit("text", en="Write a few words.", es="Escriba unas palabras.")
     if len(value) > LONGEST_TEXT:
         raise DoesNotFit(
@@ -74,8 +75,8 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _number(step: Question, value: Any) -> int | float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+def _number(step: Question, value: Any) -> Any:
+    if not is_number(value) or abs(value) > LARGEST_NUMBER:
         raise DoesNotFit("number", en="Write a number.", es="Escriba un número.")
     low, high = step.minimum, step.maximum
     if (low is not None and value < low) or (high is not None and value > high):
@@ -88,13 +89,18 @@ def _number(step: Question, value: Any) -> int | float:
     return value
 
 
+def _is_text(value: str) -> bool:
+    """Whether it can be kept: neither NUL nor half a character."""
+    return "\x00" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+
+
 def _photos(step: Question, value: Any) -> list[str]:
     most = int(step.maximum or MOST_PHOTOS)
     least = int(step.minimum or 1)
     if (
         not isinstance(value, list)
         or not least <= len(value) <= most
-        or not all(isinstance(one, str) and 0 < len(one) <= 64 for one in value)
+        or not all(isinstance(one, str) and 0 < len(one) <= 64 and _is_text(one) for one in value)
         or len(set(value)) != len(value)
     ):
         raise DoesNotFit(

@@ -16,7 +16,7 @@ from service.playbooks.facts import FACTS
 from service.playbooks.grammar import TIMES, Audience, Book
 from service.playbooks.state import Stage, State, View
 from service.playbooks.texts import filled, in_language
-from service.playbooks.traversal import step_of
+from service.playbooks.traversal import can_go_back, step_of
 
 SAID: Final[Mapping[str, Mapping[str, str]]] = {
     "dont_know": {"en": "I don't know", "es": "No lo sé"},
@@ -88,6 +88,7 @@ def card(book: Book, state: State, language: str, view: View, *, zone: tzinfo) -
 
 class _Maker:
     def __init__(self, book: Book, state: State, language: str, view: View, zone: tzinfo) -> None:
+        self.book = book
         self.state = state
         self.language = language
         self.view = view
@@ -157,7 +158,7 @@ class _Maker:
             text=text.strip(),
             until=self.state.until,
             seconds=int(span(time).total_seconds()) if time and is_personal else None,
-            can_go_back=any(visit.left_at for visit in self.state.visits) and not self.state.is_finished,
+            can_go_back=can_go_back(self.book, self.state, self.view),
             **more,
         )
 

@@ -19,10 +19,15 @@ from service.playbooks.facts import FACTS, Fact, FactType
 
 MOST_LEAVES: Final = 50
 DEEPEST: Final = 8
-_SPAN: Final = re.compile(r"^(\d{1,5})([smhd])$")
+_SPAN: Final = re.compile(r"^([0-9]{1,5})([smhd])$")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 Span = Annotated[str, Field(pattern=_SPAN.pattern, description="A length of time: 90s, 15m, 24h, 7d.")]
-Scalar = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=200)]
+Scalar = (
+    StrictBool
+    | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
+    | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+    | Annotated[str, Field(max_length=200)]
+)
 FactName = Annotated[
     str, Field(max_length=80, pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", examples=["device.last_seen"])
 ]
@@ -102,10 +107,14 @@ LookUp = Callable[[str], Fact | Plain | None]
 
 def span(text: str) -> timedelta:
     """`15m` as an amount of time. ValueError."""
-    match = _SPAN.match(text)
+    match = _SPAN.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no length of time; write 90s, 15m, 24h or 7d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def is_span(value: Any) -> bool:
+    return isinstance(value, str) and _SPAN.fullmatch(value) is not None
 
 
 def holds(condition: Condition, look_up: LookUp, now: datetime) -> bool | None:
@@ -154,7 +163,7 @@ def _answer(leaf: Compare, value: Any, now: datetime) -> bool | None:
     wanted = leaf.value
     if leaf.op in (Op.NEWER_THAN, Op.OLDER_THAN):
         at = instant(value)
-        if at is None:
+        if at is None or not is_span(wanted):
             return None
         is_new = now - at <= span(str(wanted))
         return is_new if leaf.op is Op.NEWER_THAN else not is_new
@@ -164,7 +173,7 @@ def _answer(leaf: Compare, value: Any, now: datetime) -> bool | None:
         return isinstance(value, list | tuple) and any(_same(one, wanted) for one in value)
     if leaf.op in (Op.EQ, Op.NE):
         return _same(value, wanted) is (leaf.op is Op.EQ)
-    if not (_is_number(value) and _is_number(wanted)):
+    if not (is_number(value) and is_number(wanted)):
         return None
     return _ORDER[leaf.op](value, wanted)
 
@@ -186,7 +195,7 @@ def _same(a: Any, b: Any) -> bool:
     return isinstance(a, bool) is isinstance(b, bool) and a == b
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -229,6 +238,8 @@ def depth(condition: Condition) -> int:
 def misfit(leaf: Compare) -> str | None:
     """Why a comparison with a fact of the registry can never be answered; None if it can."""
     known = FACTS.get(leaf.fact)
+    if (why := _form_misfit(leaf)) is not None:
+        return why
     if known is None or leaf.op is Op.PRESENT:
         return None
     values = _listed(leaf.value)
@@ -248,10 +259,22 @@ def misfit(leaf: Compare) -> str | None:
     return None
 
 
+def _form_misfit(leaf: Compare) -> str | None:
+    """What is wrong whatever the fact is."""
+    if leaf.op is Op.PRESENT:
+        wrong = leaf.value is not None and not isinstance(leaf.value, bool)
+        return "present takes no value, or true or false" if wrong else None
+    if leaf.value is None:
+        return f"{leaf.op} takes a value"
+    if isinstance(leaf.value, list) and leaf.op is not Op.IN:
+        return f"{leaf.op} takes one value, not a list; use in"
+    return None
+
+
 def _instant_misfit(kind: FactType, leaf: Compare) -> str | None:
     if kind is not FactType.INSTANT:
         return f"{leaf.fact} is a {kind}; {leaf.op} is for instants"
-    if not isinstance(leaf.value, str) or not _SPAN.match(leaf.value):
+    if not is_span(leaf.value):
         return f"{leaf.op} takes a length of time such as 15m, not {leaf.value!r}"
     return None
 
@@ -260,5 +283,5 @@ def _is_of(value: Any, kind: FactType) -> bool:
     if kind is FactType.BOOLEAN:
         return isinstance(value, bool)
     if kind is FactType.NUMBER:
-        return _is_number(value)
+        return is_number(value)
     return isinstance(value, str)

@@ -34,6 +34,7 @@ Text = Annotated[
 ]
 QueueKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=64)]
+Limit = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Priority = Literal["P1", "P2", "P3", "P4"]
 
 
@@ -113,8 +114,8 @@ class Question(_Step):
     help: Text | None = None
     picture: Picture | None = None
     options: list[Option] = Field(default_factory=list, max_length=12)
-    minimum: float | None = Field(None, description="Of a number; the fewest photos of `photo`.")
-    maximum: float | None = Field(None, description="Of a number; the most photos of `photo`.")
+    minimum: Limit | None = Field(None, description="Of a number; the fewest photos of `photo`.")
+    maximum: Limit | None = Field(None, description="Of a number; the most photos of `photo`.")
     next: StepId | None = None
     dont_know: StepId | None = None
     cannot: StepId | None = None

@@ -28,14 +28,25 @@ def mermaid(playbook: Playbook, language: str = "en") -> str:
     lines = ["flowchart TD"]
     for step_id, step in playbook.steps.items():
         before, after = _SHAPES[kind_of(step)]
-        lines.append(f"  {step_id}{before}{_label(step_id, step, language)}{after}")
+        lines.append(f"  {_node(step_id)}{before}{_label(step_id, step, language)}{after}")
     for step_id, step in playbook.steps.items():
         by_target: dict[str, list[str]] = {}
         for edge, target in grammar.edges(step, playbook.way_out):
             if target is not None and not (target == playbook.way_out and edge in _ALWAYS):
                 by_target.setdefault(target, []).append(edge)
-        lines += [f'  {step_id} -->|"{", ".join(ways)}"| {target}' for target, ways in by_target.items()]
+        lines += [
+            f'  {_node(step_id)} -->|"{", ".join(ways)}"| {_node(target)}'
+            for target, ways in by_target.items()
+        ]
     return "\n".join(lines) + "\n"
+
+
+_RESERVED = frozenset({"end", "graph", "subgraph", "style", "class", "click", "default", "call", "href"})
+
+
+def _node(step_id: str) -> str:
+    """The name of a step in Mermaid, where some words mean something."""
+    return f"{step_id}_" if step_id in _RESERVED else step_id
 
 
 _ALWAYS = frozenset({"dont_know", "cannot", "timeout"})

@@ -17,7 +17,7 @@ from service.playbooks.facts import FACTS, Fact, Keeper
 from service.playbooks.grammar import Book
 from service.playbooks.models import DistrictFact, PlaybookRun
 from service.playbooks.state import State, View
-from service.sla import timers
+from service.sla import covering
 from service.sla.clock import is_open
 from service.tickets.models import OPEN, Queue, Ticket
 from service.tickets.resolution import Fix
@@ -178,13 +178,13 @@ async def _loaners(about: _About) -> int:
 
 async def _in_session(about: _About) -> bool | None:
     """Whether the school is open now by its calendar; unknown where it keeps none."""
-    calendar_id = await timers.calendar_of_place(about.eyes, about.run.school_id)
+    calendar_id = await covering.calendar_of_place(about.eyes, about.run.school_id)
     if calendar_id is None:
         return None
-    kept = await timers.calendar(about.eyes, calendar_id)
+    kept = await covering.calendar(about.eyes, calendar_id)
     try:
         return is_open(about.eyes.now, kept.calendar)
-    except timers.CANNOT_COUNT:
+    except covering.CANNOT_COUNT:
         return None
 
 

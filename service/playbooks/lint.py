@@ -18,6 +18,7 @@ from service.playbooks.conditions import (
     Condition,
     Op,
     depth,
+    is_number,
     leaves,
     misfit,
     span,
@@ -51,6 +52,10 @@ CODES: Final[Mapping[str, frozenset[str]]] = {
     "fix": frozenset(Fix),
     "outcome": frozenset(Outcome),
 }
+RESULTS: Final = frozenset(
+    {"ok", "error", "failed", "unsupported", "expired", "refused", "unverifiable", "sent"}
+)
+_OF_LISTS_AND_TIMES: Final = frozenset({Op.CONTAINS, Op.NEWER_THAN, Op.OLDER_THAN})
 Graph = Mapping[str, Mapping[str, str | None]]
 
 
@@ -131,7 +136,7 @@ class _Linter:
                 "Use retry or wait instead; people can go back by themselves.",
             )
             return
-        longest = self.longest(self.playbook.start, {})
+        longest = self.longest(self.playbook.start, {}, {})
         if longest > MOST_VISITS:
             self.wrong(
                 "too_long",
@@ -139,15 +144,19 @@ class _Linter:
                 f"A run can pass {longest} steps here; {MOST_VISITS} is the most. Split it, or hand over.",
             )
 
-    def reached(self, start: str, *, without: frozenset[str] = frozenset()) -> set[str]:
+    def reached(self, start: str, *, unapproved: bool = False) -> set[str]:
         seen: set[str] = set()
         waiting = [start]
         while waiting:
             step_id = waiting.pop()
-            if step_id in seen or step_id in without or step_id not in self.graph:
+            if step_id in seen or step_id not in self.graph:
                 continue
             seen.add(step_id)
-            waiting.extend(target for target in self.graph[step_id].values() if target)
+            approves = unapproved and isinstance(self.playbook.steps[step_id], ApprovalStep)
+            ways = self.graph[step_id].items()
+            waiting.extend(
+                target for edge, target in ways if target and not (approves and edge == "approved")
+            )
         return seen
 
     def cycle(self) -> list[str]:
@@ -176,7 +185,9 @@ class _Linter:
     def next_of(self, step_id: str) -> Iterator[str]:
         return iter([t for t in dict.fromkeys(self.graph[step_id].values()) if t and t in self.graph])
 
-    def longest(self, step_id: str, known: dict[str, int]) -> int:
+    def longest(
+        self, step_id: str, known: dict[str, int], parts: dict[str, int], left: int = DEEPEST_CALL
+    ) -> int:
         """The most steps a run can pass from here on, parts included; there are no cycles."""
         if step_id not in self.graph:
             return 0
@@ -184,8 +195,8 @@ class _Linter:
             inside = 0
             step = self.playbook.steps[step_id]
             if isinstance(step, Call) and step.call in self.library and step.call != self.playbook.id:
-                inside = _longest_of(self.library[step.call], self.library, DEEPEST_CALL)
-            further = [self.longest(target, known) for target in self.next_of(step_id)]
+                inside = _longest_of(self.library[step.call], self.library, parts, left)
+            further = [self.longest(target, known, parts, left) for target in self.next_of(step_id)]
             known[step_id] = 1 + inside + max(further, default=0)
         return known[step_id]
 
@@ -277,10 +288,8 @@ class _Linter:
             )
 
     def reachable_unapproved(self, step_id: str) -> bool:
-        approvals = frozenset(
-            one for one, step in self.playbook.steps.items() if isinstance(step, ApprovalStep)
-        )
-        return step_id in self.reached(self.playbook.start, without=approvals)
+        """Whether a way leads to it that does not leave an approval step as approved."""
+        return step_id in self.reached(self.playbook.start, unapproved=True)
 
     def end(self, where: str, step: End) -> None:
         if self.playbook.part:
@@ -329,15 +338,27 @@ class _Linter:
             )
         if step_id is not None and wanted not in self.before(step_id):
             return f"“{name}” is not known yet at “{step_id}”: nothing leads from “{wanted}” to it."
-        if leaf is None or not isinstance(step, Question) or not step.options:
+        return None if leaf is None else self.never(leaf, wanted, step)
+
+    def never(self, leaf: Compare, wanted: str, step: Any) -> str | None:
+        """Why a comparison with an answer or an outcome can never be answered; None if it can."""
+        if (why := misfit(leaf)) is not None:
+            return f"{why}."
+        if leaf.op is Op.PRESENT:
             return None
+        if isinstance(step, Question) and step.question == "photo":
+            return f"“{wanted}” is a photo; ask only whether it is present."
+        if isinstance(step, Question) and step.question == "number":
+            values = leaf.value if isinstance(leaf.value, list) else [leaf.value]
+            fits = leaf.op not in _OF_LISTS_AND_TIMES and all(map(is_number, values))
+            return None if fits else f"“{wanted}” is a number; compare it with numbers."
+        is_multi = isinstance(step, Question) and step.question == "multi"
+        if leaf.op not in ((Op.CONTAINS,) if is_multi else (Op.EQ, Op.NE, Op.IN)):
+            return f"Ask “{wanted}” with {'contains' if is_multi else 'eq, ne or in'}."
         values = leaf.value if isinstance(leaf.value, list) else [leaf.value]
-        unknown = [v for v in values if v not in {option.value for option in step.options}]
-        if unknown and leaf.op is not Op.PRESENT:
-            return f"“{unknown[0]}” is no option of “{wanted}”."
-        if (leaf.op is Op.CONTAINS) is not (step.question == "multi") and leaf.op is not Op.PRESENT:
-            return f"Ask “{wanted}” with {'contains' if step.question == 'multi' else 'eq or in'}."
-        return None
+        known = _outcomes(step)
+        unknown = [value for value in values if known and value not in known]
+        return f"“{unknown[0]}” is nothing that “{wanted}” can come to." if unknown else None
 
     # Parts and limits.
 
@@ -355,7 +376,7 @@ class _Linter:
         if self.playbook.id in _reaches(part, self.library):
             self.wrong("recursion", f"{where}.call", f"“{step.call}” comes back to this playbook.")
             return
-        if (deep := 1 + _deepest(part, self.library, frozenset({self.playbook.id}))) > DEEPEST_CALL:
+        if (deep := 1 + _deepest(part, self.library)) > DEEPEST_CALL:
             self.wrong("too_deep", f"{where}.call", f"Parts are {deep} deep; {DEEPEST_CALL} is the most.")
         returned = {
             one.end.returns for one in part.steps.values() if isinstance(one, End) and one.end.returns
@@ -384,11 +405,28 @@ class _Linter:
 _DEFAULTED: Final = frozenset({"dont_know", "cannot", "timeout", "failed", "refused", "timed_out"})
 
 
-def _longest_of(part: Playbook, library: Mapping[str, Playbook], left: int) -> int:
-    if left == 0:
-        return MOST_VISITS + 1
-    linter = _Linter(part, {k: v for k, v in library.items() if k != part.id}, ())
-    return MOST_VISITS + 1 if linter.cycle() else linter.longest(part.start, {})
+def _outcomes(step: Any) -> frozenset[str]:
+    """What an answer to a step, or its outcome, can be; empty: any words."""
+    match step:
+        case Question():
+            return frozenset(option.value for option in step.options)
+        case Info():
+            return frozenset({"done", "didnt_help"} if step.didnt_help else {"done"})
+        case Action():
+            return RESULTS
+        case Call():
+            return frozenset(step.returns)
+    return frozenset()
+
+
+def _longest_of(part: Playbook, library: Mapping[str, Playbook], parts: dict[str, int], left: int) -> int:
+    """The most steps of a part; `parts` has those of each part and depth that was looked at."""
+    key = f"{part.id} {left}"
+    if key not in parts:
+        linter = _Linter(part, library, ())
+        is_endless = left == 0 or bool(linter.cycle())
+        parts[key] = MOST_VISITS + 1 if is_endless else linter.longest(part.start, {}, parts, left - 1)
+    return parts[key]
 
 
 def _reaches(part: Playbook, library: Mapping[str, Playbook]) -> set[str]:
@@ -403,15 +441,15 @@ def _reaches(part: Playbook, library: Mapping[str, Playbook]) -> set[str]:
     return seen
 
 
-def _deepest(part: Playbook, library: Mapping[str, Playbook], on_the_way: frozenset[str]) -> int:
-    if part.id in on_the_way:
-        return DEEPEST_CALL + 1
-    inside = [
-        1 + _deepest(library[name], library, on_the_way | {part.id})
-        for _, name in grammar.called_by(part)
-        if name in library
-    ]
-    return max(inside, default=0)
+def _deepest(part: Playbook, library: Mapping[str, Playbook]) -> int:
+    """How deep parts are below this one; one more than may be where they are deeper, or go in circles."""
+    level = {part.id}
+    for deep in range(DEEPEST_CALL + 1):
+        parts = [library[name] for name in level]
+        level = {name for one in parts for _, name in grammar.called_by(one) if name in library}
+        if not level:
+            return deep
+    return DEEPEST_CALL + 1
 
 
 def _nearest(name: str) -> str | None:

@@ -239,7 +239,17 @@ def _leads_there(book: Book, run: Played, state: State, now: datetime, edge: str
 
 
 def fact_from(name: str, given: Any, now: datetime) -> Fact:
-    """A fact as examples write it: a value, or {value, age}; of an instant, `-5m` or `+30d` from now."""
+    """A fact as examples write it: a value, or {value, age}; of an instant, `-5m` or `+30d` from now.
+
+    CannotPlay.
+    """
+    try:
+        return _fact_from(name, given, now)
+    except ValueError as error:
+        raise CannotPlay(f"the fact {name}: {error}") from None
+
+
+def _fact_from(name: str, given: Any, now: datetime) -> Fact:
     value, age = given, "0s"
     if isinstance(given, Mapping):
         value, age = given.get("value"), str(given.get("age", "0s"))

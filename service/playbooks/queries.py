@@ -26,7 +26,7 @@ from service.playbooks.summary import Summary, summary
 from service.playbooks.texts import in_language
 from service.playbooks.traversal import step_of
 from service.playbooks.versions import book_of
-from service.sla import timers
+from service.sla import covering
 from service.tickets.models import Ticket
 from service.tickets.queries import RIGHTS
 
@@ -171,10 +171,10 @@ SUMMED = ("fact_read", "action_resulted", "action_refused", "not_relevant")
 
 async def zone_of(eyes: Eyes, school_id: str | None) -> tzinfo:
     """The zone in which a school reads its clock."""
-    calendar_id = await timers.calendar_of_place(eyes, school_id)
+    calendar_id = await covering.calendar_of_place(eyes, school_id)
     if calendar_id is None:
         return UTC
-    return ZoneInfo((await timers.calendar(eyes, calendar_id)).calendar.zone)
+    return ZoneInfo((await covering.calendar(eyes, calendar_id)).calendar.zone)
 
 
 async def run_card(eyes: Eyes, run: Any, language: str | None = None) -> tuple[str, Card]:

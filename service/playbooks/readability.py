@@ -20,6 +20,7 @@ _BANDS = ((90, 4.0), (80, 5.0), (70, 6.0), (60, 8.0), (50, 10.0), (30, 13.0))
 
 def grade(texts: Iterable[str], language: str) -> float:
     """The school grade that reads these texts, taken together, with ease; 0 for no words."""
+    language = language.partition("-")[0]
     sentences, words, syllables = 0, 0, 0
     for text in texts:
         for sentence in _SENTENCE.split(HOLE.sub("it", text)):

@@ -1,11 +1,12 @@
 """A playbook's file as a model, with the line of every key, so that what is wrong can be pointed at.
 
-PURE but for the text it is given. The YAML is the plain part of YAML: no anchors, no tags, keys once, and
-`no` is the word no.
+PURE but for the text it is given. The YAML is the plain part of YAML: no anchors, no tags, keys once, `no` is
+the word no, and `1:30` and `0x10` are words too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,12 +14,17 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from service.playbooks.grammar import Playbook
+from service.playbooks.grammar import KINDS, Playbook
 
 LARGEST: Final = 400_000
 DEEPEST: Final = 24
 MOST_NODES: Final = 40_000
+MOST_TOKENS: Final = 200_000
 MOST_TOLD: Final = 50
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,14})")
+_DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,15})?([eE][-+]?[0-9]{1,2})?")
+_NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +50,6 @@ class Unreadable(ValueError):
         self.problems = tuple(problems)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which only true and false are booleans, and nothing is a date."""
-
-    yaml_implicit_resolvers = {
-        first: [
-            (tag, pattern)
-            for tag, pattern in resolvers
-            if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
 @dataclass(frozen=True)
 class Source:
     """What a file says as plain values, and the line of each place in it."""
@@ -78,15 +71,15 @@ def source_of(text: str) -> Source:
     """The plain values of a YAML text with their lines. Unreadable."""
     if len(text) > LARGEST:
         raise Unreadable([Problem("too_large", f"A playbook has at most {LARGEST:,} characters.")])
+    if (odd := _NOT_TEXT.search(text)) is not None:
+        line = text.count("\n", 0, odd.start()) + 1
+        raise Unreadable([Problem("yaml", "There is a character here that is no text.", "", line)])
     try:
-        for token in yaml.scan(text, Loader=_Loader):
-            if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
-                line = token.start_mark.line + 1
-                raise Unreadable([Problem("yaml", "Anchors, aliases and tags are not used here.", "", line)])
-        node = yaml.compose(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError) as error:
+        _refuse_at_sight(text)
+        node = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        said = getattr(error, "problem", None) or "it is nested too deeply"
+        said = getattr(error, "problem", None) or "it cannot be read"
         raise Unreadable(
             [Problem("yaml", f"This is not YAML: {said}.", "", mark.line + 1 if mark else 1)]
         ) from None
@@ -99,6 +92,29 @@ def source_of(text: str) -> Source:
     return Source(values, reader.lines)
 
 
+def _refuse_at_sight(text: str) -> None:
+    """What is not used here, and what would take too long to read. Unreadable."""
+    depth = 0
+    for n, token in enumerate(yaml.scan(text, Loader=_LOADER)):
+        line = token.start_mark.line + 1
+        if isinstance(token, _ALIEN):
+            raise Unreadable([Problem("yaml", "Anchors, aliases and tags are not used here.", "", line)])
+        depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
+        if depth > DEEPEST or n > MOST_TOKENS:
+            raise Unreadable([Problem("too_deep", _TOO_MUCH, "", line)])
+
+
+_TOO_MUCH: Final = "It is nested too deeply, or has too many parts."
+_ALIEN: Final = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)
+_OPENS: Final = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSES: Final = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
+
 class _Reader:
     """Turns nodes into values and notes their lines."""
 
@@ -106,12 +122,11 @@ class _Reader:
         self.lines: dict[str, int] = {}
         self.problems: list[Problem] = []
         self._nodes = 0
-        self._constructor = _Loader("")
 
     def value(self, node: yaml.Node, where: str, depth: int) -> Any:
         self._nodes += 1
         if depth > DEEPEST or self._nodes > MOST_NODES:
-            self._wrong("too_deep", "It is nested too deeply, or has too many parts.", where, node)
+            self._wrong("too_deep", _TOO_MUCH, where, node)
             return None
         self.lines.setdefault(where, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
@@ -127,7 +142,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 self._wrong("yaml", "A key is a word.", where, key)
                 continue
-            name = str(key.value)
+            name = str(self._scalar(key, plain=False))
             place = f"{where}.{name}" if where else name
             if name in made:
                 self._wrong("twice", f"“{name}” is here twice.", place, key)
@@ -135,18 +150,28 @@ class _Reader:
             made[name] = self.value(value, place, depth + 1)
         return made
 
-    def _scalar(self, node: yaml.Node) -> Any:
-        if node.value in ("true", "false") and getattr(node, "style", None) is None:
-            return node.value == "true"
-        try:
-            return self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError, OverflowError):
-            self._wrong("yaml", "This value cannot be read.", "", node)
-            return None
+    def _scalar(self, node: yaml.Node, *, plain: bool = True) -> Any:
+        text = str(node.value)
+        if _NOT_TEXT.search(text):
+            self._wrong("yaml", "There is a character here that is no text.", "", node)
+            return ""
+        return plain_value(text) if plain and not getattr(node, "style", None) else text
 
     def _wrong(self, code: str, message: str, where: str, node: yaml.Node) -> None:
         if len(self.problems) < MOST_TOLD:
             self.problems.append(Problem(code, message, where, node.start_mark.line + 1))
+
+
+def plain_value(text: str) -> Any:
+    """What a word without quotes means: true, false, nothing, a number, or itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text
+
+
+_WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "": None, "~": None, "null": None}
 
 
 def playbook_of(source: Source) -> Playbook:
@@ -164,21 +189,29 @@ def read(text: str) -> tuple[Playbook, Source]:
 
 
 def _told(error: ValidationError, source: Source) -> list[Problem]:
-    problems = []
-    for one in error.errors()[:MOST_TOLD]:
+    told: dict[str, Problem] = {}
+    for one in error.errors(include_input=False, include_url=False)[:MOST_TOLD]:
         where = _place(one["loc"], source)
-        problems.append(Problem(one["type"], _sentence(one, where), where, source.line(where)))
-    return problems
+        told.setdefault(where, Problem(one["type"], _sentence(one, where), where, source.line(where)))
+    return list(told.values())
 
 
 def _place(loc: Sequence[Any], source: Source) -> str:
     """The place in the file; pydantic adds the kinds of steps and conditions, which are not in it."""
     kept: list[str] = []
-    for part in map(str, loc):
-        here = ".".join([*kept, part])
-        if here in source.lines or part == str(loc[-1]):
+    is_kind = False
+    for n, part in enumerate(map(str, loc)):
+        if (n == 2 and loc[0] == "steps" and part in KINDS) or is_kind:
+            is_kind = False
+            continue
+        if ".".join([*kept, part]) in source.lines or (n == len(loc) - 1 and kept[-1:] != ["value"]):
             kept.append(part)
+        is_kind = n > 1 and (part in _CONDITIONS or (isinstance(loc[n], int) and kept[-2:-1] in _LISTS))
     return ".".join(kept)
+
+
+_CONDITIONS: Final = ("check", "if", "requires", "until", "not")
+_LISTS: Final = (["all"], ["any"])
 
 
 def _sentence(error: Any, where: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
+from service.playbooks.conditions import instant
 from service.playbooks.facts import FACTS, FactType
 from service.playbooks.grammar import BASE_LOCALE
 
@@ -83,14 +84,9 @@ def lasting(span: timedelta, language: str) -> str:
 
 
 def _instant(value: Any) -> datetime | None:
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, str) and len(value) >= 20:
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    return None
+    """An instant that a person may read; what only looks like one stays as it is."""
+    at = instant(value)
+    return at if at is not None and 1900 <= at.year <= 2999 else None
 
 
 def holes(text: Words) -> Iterator[tuple[str, str, str | None]]:

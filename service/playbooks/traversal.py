@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from service.playbooks import grammar
 from service.playbooks.answers import DoesNotFit, edge_of, fitted
-from service.playbooks.conditions import Condition, Plain, holds, leaves, span
+from service.playbooks.conditions import Compare, Condition, Op, Plain, holds, leaves, span
 from service.playbooks.facts import FACTS, Fact, Keeper
 from service.playbooks.grammar import DEEPEST_CALL, MOST_VISITS, TIMEOUTS, Audience, Book, Risk
 from service.playbooks.state import (
@@ -45,6 +45,7 @@ from service.playbooks.state import (
 )
 
 ASKED: Final = frozenset({Keeper.MDM, Keeper.NETWORK, Keeper.DIRECTORY})
+_OUT_OF_SESSION: Final = Compare(fact="class.in_session", op=Op.EQ, value=False)
 SENT_ALL_THE_SAME: Final = frozenset({"ok", "unverifiable"})
 
 
@@ -84,7 +85,7 @@ def advance(book: Book, state: State, event: Event, view: View) -> Advance:
         case Skip():
             walk.skipped(event)
         case Back():
-            walk.back()
+            walk.back(event)
         case Decide():
             walk.decided(event)
         case Result():
@@ -310,18 +311,27 @@ class _Walk:
             testing = self.view.fact("school.testing")
             if testing is not None and testing.value is True:
                 return "testing"
-        if (
-            step.risk is Risk.R3
-            and step.approval is None
-            and not any(d.approved for d in self.state.decisions)
-        ):
+        if step.risk is Risk.R3 and step.approval is None and not self.came_by_approval():
             return "approval"
         return None
 
+    def came_by_approval(self) -> bool:
+        """Whether an approval step on the way here was left as approved."""
+        return any(
+            visit.edge == "approved" and isinstance(self.step_at(visit.path), grammar.ApprovalStep)
+            for visit in self.state.visits
+        )
+
     def must_ask(self, step: grammar.Action) -> bool:
         """An interruption needs the person's yes, unless the school is out of session."""
-        session = self.view.fact("class.in_session")
-        return not self.state.dry and not (session is not None and session.value is False)
+        return not self.state.dry and holds(_OUT_OF_SESSION, self.look_up, self.now) is not True
+
+    def perform_if_allowed(self, step: grammar.Action) -> str | None:
+        """Time has passed since it was asked for: the rules are asked once more."""
+        if (why := self.refusal(step)) is not None:
+            self.note("action_refused", {"why": why})
+            return self.leave("refused")
+        return self.perform(step)
 
     def perform(self, step: grammar.Action) -> str | None:
         attempt = self.state.attempt()
@@ -330,6 +340,7 @@ class _Walk:
             self.note("would_act", {"verb": wanted.verb, "with": dict(step.with_), "risk": wanted.risk})
             self.change(outs={**self.state.outs, self.state.path: "ok"})
             return self.leave("ok")
+        self.change(outs={**self.state.outs, self.state.path: "sent"})
         self.wait_here(Stage.ACTING, self.in_time("action"))
         self.note("action_requested", {"verb": wanted.verb, "attempt": attempt, "risk": wanted.risk})
         self.effects.append(wanted)
@@ -350,7 +361,7 @@ class _Walk:
             self.verify(step)
         elif event.state == "error" and event.attempt <= step.retry:
             self.change(attempts={**self.state.attempts, self.state.path: event.attempt + 1})
-            if (target := self.perform(step)) is not None:
+            if (target := self.perform_if_allowed(step)) is not None:
                 self.enter(target)
         else:
             self.go("failed")
@@ -440,18 +451,21 @@ class _Walk:
 
     def repeated(self, event: Answer) -> None:
         """The same answer once more (a double tap) changes nothing; another one is refused."""
-        if any(visit.path == event.path and visit.left_at for visit in self.state.visits):
-            step = self.step_at(event.path)
-            same = event.way is None and self.state.answers.get(event.path) == _kept(step, event.value)
-            left = next(v.edge for v in reversed(self.state.visits) if v.path == event.path)
-            if same or (event.way is not None and left in (event.way, "cannot")):
-                return
-            if isinstance(step, grammar.Action) and event.value in ("yes", "no"):
+        left = next((v for v in reversed(self.state.visits) if v.path == event.path and v.left_at), None)
+        if left is not None:
+            if self.is_same(event, self.step_at(event.path), left):
                 return
             raise CannotMove("answered_already", "This step has another answer already. Go back first.")
         if event.path == self.state.path and isinstance(self.step, grammar.Action) and event.value == "yes":
             return
         raise CannotMove("another_step", "The run is not at this step. Read the run again.")
+
+    def is_same(self, event: Answer, step: Any, left: Visit) -> bool:
+        if isinstance(step, grammar.Action):
+            return bool(event.value == ("yes" if event.path in self.state.outs else "no"))
+        if event.way is not None:
+            return left.edge == self.open_way(step, event.way)
+        return event.path in self.state.answers and self.state.answers[event.path] == _kept(step, event.value)
 
     def step_at(self, path: str) -> Any:
         frames = frames_to(self.book, path)
@@ -465,7 +479,7 @@ class _Walk:
         self.note("consented" if agreed else "declined", {"by": event.by})
         if not agreed:
             self.go("refused")
-        elif (target := self.perform(self.step)) is not None:
+        elif (target := self.perform_if_allowed(self.step)) is not None:
             self.enter(target)
 
     def skipped(self, event: Skip) -> None:
@@ -479,13 +493,18 @@ class _Walk:
         else:
             self.go("didnt_help" if step.didnt_help else "cannot")
 
-    def back(self) -> None:
+    def back(self, event: Back) -> None:
         """To the step answered last. What has changed something outside is not undone by going back."""
         if self.state.is_finished:
             raise CannotMove("finished", "This run has ended.")
         at = self.last_asked()
         if at is None:
             raise CannotMove("nothing_before", "There is no step to go back to.")
+        asked = self.step_at(self.state.visits[at].path)
+        if event.by == "requester" and (
+            self.state.asked_of == "technician" or asked.audience is Audience.TECHNICIAN
+        ):
+            raise CannotMove("for_technician", "A technician answers that step. You will hear from the desk.")
         if any(self.has_changed_something(visit) for visit in self.state.visits[at:]):
             raise CannotMove(
                 "already_done", "Something was already done after that step. Go on from here instead."
@@ -502,14 +521,10 @@ class _Walk:
         return None
 
     def has_changed_something(self, visit: Visit) -> bool:
+        if any(d.path == visit.path for d in self.state.decisions):
+            return True
         step = self.step_at(visit.path)
-        if isinstance(step, grammar.ApprovalStep):
-            return any(d.path == visit.path for d in self.state.decisions)
-        return (
-            isinstance(step, grammar.Action)
-            and step.risk is not Risk.R0
-            and (visit.path in self.state.outs or self.state.stage is Stage.ACTING)
-        )
+        return isinstance(step, grammar.Action) and step.risk is not Risk.R0 and visit.path in self.state.outs
 
     def return_to(self, at: int) -> None:
         """Stand at an earlier visit as if nothing after it had been."""
@@ -613,6 +628,8 @@ class _Walk:
         self.note("taken_over", {})
         if not was_handed_over:
             return
+        if self.now >= self.state.started_at + span(self.book.main.life):
+            raise CannotMove("too_old", "This run is too old to go on with. Work on its ticket.")
         at = self.last_asked()
         if at is None:
             raise CannotMove("nothing_before", "This run has no step to go on from. Work on its ticket.")
@@ -658,8 +675,11 @@ def step_of(book: Book, state: State) -> Any:
     return book[playbook].steps[step]
 
 
-def remaining(state: State, now: datetime) -> timedelta | None:
-    return state.until - now if state.until else None
+def can_go_back(book: Book, state: State, view: View) -> bool:
+    """Whether there is a step to go back to, and nothing in the way."""
+    walk = _Walk(book, state, view)
+    at = None if state.is_finished else walk.last_asked()
+    return at is not None and not any(map(walk.has_changed_something, state.visits[at:]))
 
 
 def _three(answer: bool | None) -> str:

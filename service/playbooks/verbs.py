@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from service.playbooks.facts import FACTS
 from service.playbooks.grammar import Risk, Verb
 from service.tickets.priority import Priority
 from service.tickets.resolution import Cause, Fix, Outcome
@@ -31,6 +32,21 @@ COMMANDS: Final[Mapping[str, Risk]] = {
     "wipe": Risk.R3,
     "retire": Risk.R3,
 }
+KINDS: Final = (
+    "chromebook",
+    "tablet",
+    "laptop",
+    "desktop",
+    "printer",
+    "projector",
+    "display",
+    "phone",
+    "switch",
+    "access_point",
+    "ups",
+    "other",
+)
+NUMBERS: Final[Mapping[str, tuple[int, int]]] = {"days": (1, 365), "seconds": (1, 60)}
 ORDER: Final = {risk: n for n, risk in enumerate(Risk)}
 
 
@@ -57,8 +73,8 @@ FORMS: Final[Mapping[Verb, VerbForm]] = {
             "outcome": tuple(Outcome),
         },
     ),
-    Verb.LOANER_ORDER: VerbForm(Risk.R1, {"kind": (), "days": ()}),
-    Verb.LOANER_ISSUE: VerbForm(Risk.R1, {"kind": (), "days": ()}),
+    Verb.LOANER_ORDER: VerbForm(Risk.R1, {"kind": KINDS, "days": ()}),
+    Verb.LOANER_ISSUE: VerbForm(Risk.R1, {"kind": KINDS, "days": ()}),
     Verb.FACT_REFRESH: VerbForm(Risk.R0, {"fact": ()}),
     Verb.DEVICE_COMMAND: VerbForm(
         Risk.R1, {"command": tuple(COMMANDS), "message": (), "app": ()}, frozenset({"command"})
@@ -81,6 +97,19 @@ def misfits(verb: Verb, arguments: Mapping[str, Any]) -> list[str]:
     for name, value in arguments.items():
         if name not in form.takes:
             wrong.append(f"{verb} takes {', '.join(form.takes)}, not “{name}”.")
+        elif isinstance(value, str) and "{{" in value:
+            wrong.append(f"“{name}” of {verb} is taken as it stands; nothing is put into it.")
+        elif name in NUMBERS and not _is_within(value, *NUMBERS[name]):
+            least, most = NUMBERS[name]
+            wrong.append(f"“{name}” of {verb} is a whole number from {least} to {most}.")
+        elif name == "fact" and value not in FACTS:
+            wrong.append(f"There is no fact “{value}”.")
         elif form.takes[name] and value not in form.takes[name]:
             wrong.append(f"“{name}” of {verb} is one of {', '.join(form.takes[name])}, not “{value}”.")
+    if "cause" in arguments and "fix" not in arguments:
+        wrong.append(f"{verb} with a “cause” resolves the ticket: it needs a “fix” too.")
     return wrong
+
+
+def _is_within(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

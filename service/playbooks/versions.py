@@ -24,7 +24,7 @@ from service.playbooks.proving import proved
 from service.playbooks.reading import Problem, Source, Unreadable, playbook_of, source_of
 
 MOST_PROBLEMS = 50
-_BOOKS: dict[int, Book] = {}
+_BOOKS: dict[str, Book] = {}
 _MOST_BOOKS = 500
 
 
@@ -48,14 +48,20 @@ class Withdraw(Input):
 
 
 async def book_of(eyes: Eyes, version_id: int) -> Book:
-    """The book of a published version; it never changes, so it is read once a process."""
-    if (book := _BOOKS.get(version_id)) is None:
+    """The book of a published version, read once a process and kept by its hash."""
+    digest = await eyes.shelf.get(("playbook hash", version_id), lambda: _hash(eyes.db, version_id))
+    if (book := _BOOKS.get(digest)) is None:
         query = select(PlaybookVersion.book).where(PlaybookVersion.id == version_id)
         book = book_from((await eyes.db.execute(query)).scalar_one())
         if len(_BOOKS) >= _MOST_BOOKS:
             _BOOKS.clear()
-        _BOOKS[version_id] = book
+        _BOOKS[digest] = book
     return book
+
+
+async def _hash(db: Any, version_id: int) -> str:
+    query = select(PlaybookVersion.hash).where(PlaybookVersion.id == version_id)
+    return str((await db.execute(query)).scalar_one())
 
 
 async def current(eyes: Eyes) -> dict[str, int]:

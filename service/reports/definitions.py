@@ -52,7 +52,8 @@ DEFINITIONS: Final[dict[str, str]] = {
     },
     "first_response.unanswered": "Tickets with a requester and no such reply yet: they are in no mean.",
     "sla.*.n": "Tickets whose timer of this target was stopped, or ran past its due time; cancelled timers "
-    "that were not late are left out.",
+    "that were not late are left out. Only what the desk owes requesters counts (policies of kind sla): what "
+    "queues and vendors owe the desk (ola, vendor) is in no figure here.",
     "sla.*.met": "Of these, the tickets of which a cycle was met and none went past its due time.",
     "sla.*.breached": "Of these, the tickets of which at least one cycle went past its due time.",
     "sla.*.running_past_due": "Of the breached, those whose timer still runs.",

@@ -12,6 +12,7 @@ from sqlalchemy.types import NullType
 from service.core.work import Eyes
 from service.places.models import Place, PlaceKind
 from service.sla.models import SlaTimer, TimerState
+from service.sla.policy import Agreement
 from service.tickets.models import Category, Queue, Ticket, TicketEvent
 
 
@@ -68,7 +69,7 @@ async def ticket_rows(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> 
 
 
 async def target_rows(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> Sequence[Any]:
-    """One row a ticket and target: whether a cycle of it was met, breached by now, and still runs so."""
+    """One row a ticket and target of its SLA: whether a cycle was met, breached by now, and still runs so."""
     past_due = and_(SlaTimer.stopped_at.is_(None), func.coalesce(SlaTimer.due_at < eyes.now, false()))
     breached = or_(SlaTimer.breached_at.is_not(None), SlaTimer.state == TimerState.BREACHED, past_due)
     met = SlaTimer.state == TimerState.MET
@@ -81,7 +82,7 @@ async def target_rows(eyes: Eyes, conditions: Sequence[ColumnElement[bool]]) -> 
             func.bool_or(and_(breached, SlaTimer.stopped_at.is_(None))).label("running"),
         )
         .join(Ticket, Ticket.id == SlaTimer.ticket_id)
-        .where(*conditions)
+        .where(SlaTimer.agreement == Agreement.SLA, *conditions)
         .group_by(SlaTimer.ticket_id, SlaTimer.target)
     )
     return (await eyes.db.execute(query)).all()

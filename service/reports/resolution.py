@@ -37,7 +37,7 @@ from service.reports.measures import (
     spent,
     working_clock,
 )
-from service.sla import timers
+from service.sla import covering
 from service.sla.calendar import Calendar, micros
 from service.sla.models import SchoolCalendar
 from service.sla.policy import Target
@@ -149,7 +149,7 @@ async def resolution_report(eyes: Eyes, wanted: ReportQuery) -> dict[str, Any]:
     conditions = _conditions(eyes, wanted)
     rows = await queries.ticket_rows(eyes, conditions)
     asked = await _calendar(eyes, wanted.calendar) if wanted.calendar is not None else None
-    fallback = asked or await timers.calendar_of_place(eyes, None)
+    fallback = asked or await covering.calendar_of_place(eyes, None)
     ids = {fallback} if asked else {fallback, *(row.calendar_id for row in rows)}
     found = _Found(
         wanted=wanted,
@@ -157,7 +157,7 @@ async def resolution_report(eyes: Eyes, wanted: ReportQuery) -> dict[str, Any]:
         rows=rows,
         targets=await _targets(eyes, conditions),
         names=await queries.names(eyes),
-        calendars={one: (await timers.calendar(eyes, one)).calendar for one in ids if one is not None},
+        calendars={one: (await covering.calendar(eyes, one)).calendar for one in ids if one is not None},
         asked=asked,
         fallback=fallback,
     )

@@ -15,12 +15,12 @@ from service.core.errors import Invalid, NotFound, Stale, require
 from service.core.fields import Input, Line, PlainObject
 from service.core.idempotency import once
 from service.core.work import Eyes, Work
-from service.sla import timers
+from service.sla import covering, timers
 from service.sla.calendar import BadCalendar, Calendar, OutOfRange
 from service.sla.clock import NeverOpen, due_at
 from service.sla.cycle import judged
 from service.sla.models import CalendarEdition, SchoolCalendar, SlaTimer
-from service.sla.policy import Policy, Target
+from service.sla.policy import Agreement, Target
 
 MOST_MOVED = 200_000
 
@@ -52,6 +52,7 @@ class Move:
 
     timer_id: int
     ticket_id: int
+    agreement: Agreement
     target: Target
     cycle: int
     due_at: datetime | None
@@ -121,14 +122,14 @@ async def _keep_edition(work: Work, calendar: SchoolCalendar) -> None:
 async def moves(eyes: Eyes, calendar_id: int, definition: dict[str, Any]) -> list[Move]:
     """Every running target that another definition of the calendar would move, soonest first."""
     require(may_configure(eyes.actor))
-    kept = await timers.calendar(eyes, calendar_id)
+    kept = await covering.calendar(eyes, calendar_id)
     edited = checked(definition, kept.calendar.name, eyes.now)
     found = []
     for row in await running_on(eyes, calendar_id):
         cycle = timers.cycle_of(row)
         there = None if cycle.is_paused else judged(cycle, edited, eyes.now).due_at
         if there != row.due_at:
-            found.append(Move(row.id, row.ticket_id, row.target, row.n, row.due_at, there))
+            found.append(Move(row.id, row.ticket_id, row.agreement, row.target, row.n, row.due_at, there))
     return sorted(found, key=lambda move: (move.moves_to or move.due_at or eyes.now, move.timer_id))
 
 
@@ -146,16 +147,18 @@ async def running_on(eyes: Eyes, calendar_id: int, *, locked: bool = False) -> S
 
 async def move(work: Work, calendar_id: int) -> list[Move]:
     """Bring every running target of an edited calendar to what the calendar says now."""
-    kept = await timers.calendar(work, calendar_id)
+    kept = await covering.calendar(work, calendar_id)
     moved, values = [], []
     for row in await running_on(work, calendar_id, locked=True):
-        covered = timers.Covered(row.policy_id, row.policy_version, calendar_id, "P1")
-        rules: Policy = await timers.policy(work, covered)
+        covered = covering.Covered(row.policy_id, row.policy_version, calendar_id, "P1")
+        measure = covering.Measure(covered, kept, await covering.policy(work, covered))
         cycle = timers.cycle_of(row)
-        new = timers.values_of(cycle, covered, kept, rules, work.now, noted=row.breached_at)
+        new = timers.values_of(cycle, measure, work.now, noted=row.breached_at, steps=row.steps)
         values.append({f"new_{name}": value for name, value in new.items()} | {"row": row.id})
         if new["due_at"] != row.due_at:
-            moved.append(Move(row.id, row.ticket_id, row.target, row.n, row.due_at, new["due_at"]))
+            moved.append(
+                Move(row.id, row.ticket_id, row.agreement, row.target, row.n, row.due_at, new["due_at"])
+            )
     if values:
         await (await work.session.connection()).execute(timers.UPDATE, values)
     return moved

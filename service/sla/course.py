@@ -29,7 +29,9 @@ class Course:
     target is promised later than at the opening: `started_at` is the opening or the first contact,
     `owes_response` whether the first response is still owed, `unanswered_since` the oldest requester message
     after it that staff have not answered, `touched_at` staff's last touch, and `stays` the time in statuses
-    other than new and in progress. Without `stays` the pauses of the cycles stand in for them.
+    other than new and in progress. Without `stays` the pauses of the cycles stand in for them. Cycles that
+    began before `started_at` were somebody else's: nothing is carried from them, and the count goes on, as it
+    does from `counted`, the cycles of others that are left out.
     """
 
     status: str = "new"
@@ -39,6 +41,7 @@ class Course:
     unanswered_since: datetime | None = None
     touched_at: datetime | None = None
     stays: tuple[Pause, ...] = ()
+    counted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """The ticket's status is `to` from `at`."""
+    """The ticket's status is `to` from `at`; on hold, perhaps with a vendor."""
 
     at: datetime
     to: str
     by: By = "system"
+    vendor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,24 @@ class CancelledBecause:
     reason: str
 
 
-Change = Opened | PublicReply | Note | StatusChanged | TargetsChanged | CancelledBecause
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Somebody gets the ticket in this status: what they owe counts from here."""
+
+    at: datetime
+    status: str = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Who had the ticket gives it away: what they owed is done, in time or late."""
+
+    at: datetime
+
+
+Change = (
+    Opened | PublicReply | Note | StatusChanged | TargetsChanged | CancelledBecause | Received | HandedOver
+)
 
 
 def advance(course: Course, change: Change, policy: Policy, calendar: Calendar) -> Course:
@@ -108,6 +129,8 @@ def advance(course: Course, change: Change, policy: Policy, calendar: Calendar) 
     """
     if isinstance(change, Opened):
         return _opened(course, change, policy, calendar)
+    if isinstance(change, Received):
+        return _received(course, change, policy, calendar)
     if course.started_at is None and not course.cycles:
         raise OutOfOrder("something happened before the ticket was opened")
     step = _Step(course, change.at, change.policy if isinstance(change, TargetsChanged) else policy, calendar)
@@ -124,6 +147,8 @@ def advance(course: Course, change: Change, policy: Policy, calendar: Calendar) 
             step.promised()
         case CancelledBecause():
             step.cancel_all(change.reason)
+        case HandedOver():
+            step.stop_all()
     return step.course()
 
 
@@ -159,6 +184,17 @@ def _opened(course: Course, change: Opened, policy: Policy, calendar: Calendar) 
     return step.course()
 
 
+def _received(course: Course, change: Received, policy: Policy, calendar: Calendar) -> Course:
+    """From here on the course is that of who gets the ticket; they owe no answer to the requester."""
+    stays = () if change.status in WORKING else (Pause(change.at, None, change.status),)
+    course = Course(change.status, course.cycles, change.at, stays=stays, counted=course.counted)
+    step = _Step(course, change.at, policy, calendar)
+    if change.status not in FINISHED:
+        step.start(Target.UPDATE, change.at)
+        step.start(Target.RESOLUTION, change.at)
+    return step.course()
+
+
 class _Step:
     """One change being worked into a course: the fields of the course, edited in place, then read back."""
 
@@ -184,11 +220,17 @@ class _Step:
             self.unanswered_since,
             self.touched_at,
             self.stays,
+            self.before.counted,
         )
 
     def last(self, target: Target) -> Cycle | None:
         i = self.latest.get(target)
         return None if i is None else self.cycles[i]
+
+    def own(self, target: Target) -> Cycle | None:
+        """The latest cycle, unless it was somebody else's who had the ticket before."""
+        last, since = self.last(target), self.before.started_at
+        return None if last is None or (since is not None and last.started_at < since) else last
 
     def running(self, target: Target) -> Cycle | None:
         """The open cycle of a target, paused or breached as it may be."""
@@ -204,8 +246,9 @@ class _Step:
         if goal is None:
             return
         last = self.last(target)
+        n = max(last.n if last else 0, self.before.counted) + 1
         self.latest[target] = len(self.cycles)
-        self.cycles.append(Cycle(target, last.n + 1 if last else 1, since, goal, pauses))
+        self.cycles.append(Cycle(target, n, since, goal, pauses))
         self.pause_or_resume(target)
 
     def stop(self, target: Target) -> None:
@@ -222,6 +265,10 @@ class _Step:
     def cancel_all(self, reason: str) -> None:
         for target in Target:
             self.cancel(target, reason)
+
+    def stop_all(self) -> None:
+        for target in Target:
+            self.stop(target)
 
     def resumed(self, cycle: Cycle) -> Cycle:
         """The cycle with its open pause ended here, or dropped where it has no length."""
@@ -299,11 +346,10 @@ class _Step:
         """Resolved or closed: what still ran was done by now. Cancelled: it is owed no more."""
         self.owes_response = False
         self.unanswered_since = None
-        for target in Target:
-            if status == "cancelled":
-                self.cancel(target, "the ticket was cancelled")
-            else:
-                self.stop(target)
+        if status == "cancelled":
+            self.cancel_all("the ticket was cancelled")
+        else:
+            self.stop_all()
 
     def reopened(self, came_from: str) -> None:
         """Further cycles as the policy says; a first response is never owed again."""
@@ -316,7 +362,7 @@ class _Step:
 
     def run_again(self, target: Target, *, resume: bool) -> None:
         """A cycle that carries the time the last one used, or a fresh one where there is none to resume."""
-        last = self.last(target)
+        last = self.own(target)
         if not resume or last is None or last.stopped_at is None or last.ending == "cancelled":
             self.start(target, self.at)
             return
@@ -359,7 +405,7 @@ class _Step:
 
     def owed_since(self, target: Target) -> datetime | None:
         """Since when the target would have run; None if it has been given or nobody waits for it."""
-        last = self.last(target)
+        last = self.own(target)
         if target is Target.NEXT_RESPONSE:
             return None if self.running(Target.FIRST_RESPONSE) else self.unanswered_since
         if last is not None and last.ending != "cancelled":

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from service.sla.calendar import Calendar
-from service.sla.clock import Interval, due_at, elapsed, is_open
-from service.sla.policy import Policy, State, Target
+from service.sla.clock import Interval, NeverOpen, due_at, elapsed, is_open
+from service.sla.policy import Policy, State, Step, Target
 
 Ending = Literal["met", "breached", "cancelled"]
 
@@ -114,6 +114,20 @@ def intervals(pauses: Iterable[Pause], until: datetime) -> list[Interval]:
 def share_run_at(cycle: Cycle, share: float, calendar: Calendar, as_of: datetime) -> datetime:
     """When `share` of the goal (more than 1 is after the breach) has run, by what is known at `as_of`."""
     return due_at(cycle.started_at, cycle.goal * share, calendar, intervals(cycle.pauses, as_of))
+
+
+def step_at(cycle: Cycle, step: Step, calendar: Calendar, as_of: datetime) -> datetime | None:
+    """When a step of the cycle's target is due, by what is known at `as_of`.
+
+    None where it would lie before the start, or the calendar runs out first.
+    """
+    amount = cycle.goal + step.after
+    if amount <= timedelta(0):
+        return None
+    try:
+        return due_at(cycle.started_at, amount, calendar, intervals(cycle.pauses, as_of))
+    except NeverOpen:
+        return None
 
 
 def next_warning_at(cycle: Cycle, policy: Policy, calendar: Calendar, as_of: datetime) -> WarningDue | None:

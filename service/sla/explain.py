@@ -13,7 +13,7 @@ from service.sla.calendar import Calendar, OutOfRange
 from service.sla.clock import NeverOpen, due_at, due_before, elapsed
 from service.sla.course import OutOfOrder
 from service.sla.cycle import Cycle, judged
-from service.sla.policy import amount_of_minutes, minutes
+from service.sla.policy import Agreement, amount_of_minutes, minutes
 from service.sla.scenario import BadScenario, Scenario, instant_from, json_from
 from service.sla.words import told
 
@@ -52,9 +52,14 @@ def _timer(cycle: Cycle, calendar: Calendar, as_of: datetime) -> dict[str, Any]:
     }
 
 
-def explanation(cycle: Cycle, calendar: Calendar, as_of: datetime) -> list[str]:
-    """The arithmetic of one cycle, line by line, in the calendar's local time; at most 60 lines."""
-    return told(cycle, judged(cycle, calendar, as_of), calendar, as_of)
+def explanation(
+    cycle: Cycle, calendar: Calendar, as_of: datetime, *, under: tuple[Agreement, str] | None = None
+) -> list[str]:
+    """The arithmetic of one cycle, line by line, in the calendar's local time; at most 60 lines.
+
+    `under` is the agreement and the name of its policy, which are told where it is not the SLA.
+    """
+    return told(cycle, judged(cycle, calendar, as_of), calendar, as_of, under=under)
 
 
 def sla_time(line: object) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database import Base, Coded
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 
 
 class SchoolCalendar(Base):
@@ -39,7 +39,7 @@ class CalendarEdition(Base):
 
 
 class SlaPolicy(Base):
-    """Targets by priority for the tickets that match; the first match in order of `position` applies.
+    """Targets by priority for the tickets that match; of each kind, the first match by `position` applies.
 
     `matches` narrows by `kinds`, `schools`, `queues`, `categories`, `roles` (of the requester); `targets`
     holds minutes of working time: `{"P1": {"first_response": 30, "resolution": 240}}`. Without a
@@ -51,6 +51,7 @@ class SlaPolicy(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[Agreement] = mapped_column(Coded(Agreement), default=Agreement.SLA, server_default=text("1"))
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     position: Mapped[int] = mapped_column(default=100, server_default=text("100"))
     active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
@@ -79,22 +80,27 @@ class TimerState(StrEnum):
 
 
 class SlaTimer(Base):
-    """One cycle of one target of one ticket.
+    """One cycle of one target of one ticket, under one agreement; `vendor_id` says with whom a contract is.
 
     `pauses` is `[[from, to or null, reason], …]`. While it runs, `checks` holds the instants at which it
-    must be looked at (warnings, then the due time) and `next_check_at` the first of them still ahead.
-    A breached timer without `stopped_at` still counts.
+    must be looked at (warnings, then the due time), `steps` whom the policy's further steps tell:
+    `[{"before_minutes" or "after_minutes", "tell", "at", "fired"}, …]`, `at` null while it is paused.
+    `next_check_at` is the first of all these still ahead. A breached timer without `stopped_at` still counts.
     """
 
     __tablename__ = "sla_timers"
     __table_args__ = (
-        UniqueConstraint("ticket_id", "target", "n"),
+        UniqueConstraint("ticket_id", "agreement", "target", "n"),
         Index("ix_sla_timers_sweep", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")),
         Index("ix_sla_timers_calendar", "calendar_id", postgresql_where=text("stopped_at IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     ticket_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("tickets.id", ondelete="CASCADE"))
+    agreement: Mapped[Agreement] = mapped_column(
+        Coded(Agreement), default=Agreement.SLA, server_default=text("1")
+    )
+    vendor_id: Mapped[int | None] = mapped_column(BigInteger)
     target: Mapped[Target] = mapped_column(Coded(Target))
     n: Mapped[int] = mapped_column(SmallInteger)
     state: Mapped[TimerState] = mapped_column(Coded(TimerState))
@@ -110,4 +116,7 @@ class SlaTimer(Base):
     breached_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(Text)
     checks: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP(timezone=True)))
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSONB, default=list, server_default=text("'[]'::jsonb")
+    )
     next_check_at: Mapped[datetime | None]

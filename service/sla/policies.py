@@ -12,25 +12,25 @@ from service.core.actor import Scope
 from service.core.errors import Invalid, NotFound, Stale, require
 from service.core.fields import Code, Id, Input, Line, PlainObject
 from service.core.idempotency import once
-from service.core.traits import TRAITS, unknown_traits
+from service.core.traits import POLICY_TRAITS, TRAITS, unknown_traits
 from service.core.work import Eyes, Work
 from service.sla.calendars import may_configure
 from service.sla.models import PolicyEdition, SchoolCalendar, SlaPolicy
-from service.sla.policy import DEFAULT_PAUSE, BadPolicy, Policy
+from service.sla.policy import DEFAULT_PAUSE, NAMES, NO_PAUSE, Agreement, BadPolicy, Policy
 
 PRIORITIES = ("P1", "P2", "P3", "P4")
 Minutes = Annotated[float, Field(gt=0, le=525_600)]
 Matches = dict[Code, list[Line]]
 
 DEFAULT_RULES: dict[str, Any] = {
-    "pause": {status: sorted(targets) for status, targets in DEFAULT_PAUSE.items()},
     "on_reopen": "resume",
     "on_change": "retroactive",
     "warn_at": [0.5, 0.75, 0.9],
+    "escalate": [],
 }
 
 
-class NewPolicy(Input):
+class PolicyIn(Input):
     name: Line = Field(examples=["Classrooms"])
     position: int = Field(100, ge=0, le=10_000, description="Policies are tried in this order.")
     active: bool = True
@@ -38,7 +38,8 @@ class NewPolicy(Input):
     matches: Matches = Field(
         default_factory=dict,
         max_length=20,
-        description=f"The tickets it is for, by {', '.join(TRAITS)}; empty is all.",
+        description=f"The tickets it is for, by {', '.join(TRAITS)}; a vendor contract also by vendor, a "
+        "person's id. Empty is all.",
         examples=[{"kind": ["incident"], "requester_role": ["staff"]}],
     )
     targets: dict[str, dict[str, Minutes]] = Field(
@@ -47,18 +48,28 @@ class NewPolicy(Input):
     )
     rules: PlainObject = Field(
         default_factory=dict,
-        description="`pause`, `on_reopen`, `on_change`, `warn_at`, where they differ from the defaults.",
+        description="`pause`, `on_reopen`, `on_change`, `warn_at`, `escalate`, where they differ from the "
+        "defaults.",
     )
 
 
-class EditPolicy(NewPolicy):
+class NewPolicy(PolicyIn):
+    kind: Agreement = Field(
+        Agreement.SLA,
+        description="What the desk owes requesters (sla), a queue owes the desk (ola), or a vendor (vendor).",
+    )
+
+
+class EditPolicy(PolicyIn):
     """The policy, whole. Tickets opened before keep the edition they began under until they are retimed."""
+
+    kind: Agreement | None = Field(None, description="It stays what it is.")
 
 
 @once(SlaPolicy)
 async def create_policy(work: Work, wanted: NewPolicy) -> SlaPolicy:
     require(may_configure(work.actor))
-    policy = SlaPolicy(version=1, **await _checked(work, wanted))
+    policy = SlaPolicy(version=1, kind=wanted.kind, **await _checked(work, wanted, wanted.kind))
     work.session.add(policy)
     await work.session.flush()
     await _keep_edition(work, policy)
@@ -73,7 +84,10 @@ async def edit_policy(work: Work, policy_id: int, wanted: EditPolicy) -> SlaPoli
         raise NotFound("There is no such policy.")
     if work.conditions.expected_version not in (None, policy.version):
         raise Stale
-    for name, value in (await _checked(work, wanted)).items():
+    if wanted.kind not in (None, policy.kind):
+        sentence = f"This policy is of kind {policy.kind.value} and stays so. Make another one."
+        raise Invalid.field("kind", sentence, "bad_policy")
+    for name, value in (await _checked(work, wanted, policy.kind)).items():
         setattr(policy, name, value)
     policy.version += 1
     await work.session.flush()
@@ -88,25 +102,33 @@ async def policies(eyes: Eyes) -> Sequence[Any]:
     return (await eyes.db.execute(query)).all()
 
 
-async def _checked(work: Work, wanted: NewPolicy) -> dict[str, Any]:
-    if unknown := unknown_traits(wanted.matches):
-        raise Invalid.field("matches", f"Policies match by {', '.join(TRAITS)}, not {unknown[0]}.")
-    rules = DEFAULT_RULES | wanted.rules
-    _policy_of({**rules, "targets": {}}, "rules")
+async def _checked(work: Work, wanted: PolicyIn, kind: Agreement) -> dict[str, Any]:
+    known = POLICY_TRAITS if kind is Agreement.VENDOR else TRAITS
+    if unknown := unknown_traits(wanted.matches, known):
+        sentence = f"The {NAMES[kind]} matches by {', '.join(known)}, not {unknown[0]}."
+        raise Invalid.field("matches", sentence)
+    rules = _defaults(kind) | wanted.rules
+    _policy_of({**rules, "targets": {}}, "rules", kind)
     for priority, targets in wanted.targets.items():
         if priority not in PRIORITIES:
             raise Invalid.field("targets", f"Priorities are {', '.join(PRIORITIES)}, not {priority!r}.")
-        _policy_of({**rules, "targets": targets}, "targets")
+        _policy_of({**rules, "targets": targets}, "targets", kind)
     if wanted.calendar_id is not None:
         there = await work.session.get(SchoolCalendar, wanted.calendar_id)
         if there is None:
             raise Invalid.field("calendar_id", "There is no such calendar.", "unknown_calendar")
-    return wanted.model_dump(exclude={"rules"}) | {"rules": rules}
+    return wanted.model_dump(exclude={"rules", "kind"}) | {"rules": rules}
 
 
-def _policy_of(definition: dict[str, Any], field: str) -> Policy:
+def _defaults(kind: Agreement) -> dict[str, Any]:
+    """A contract runs on hold; what else is agreed stands still then."""
+    pause = NO_PAUSE if kind is Agreement.VENDOR else DEFAULT_PAUSE
+    return DEFAULT_RULES | {"pause": {status: sorted(targets) for status, targets in pause.items()}}
+
+
+def _policy_of(definition: dict[str, Any], field: str, kind: Agreement) -> Policy:
     try:
-        return Policy.from_json(definition)
+        return Policy.from_json(definition).fit_for(kind)
     except BadPolicy as error:
         raise Invalid.field(field, str(error), "bad_policy") from None
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 MOST_MINUTES: Final = 10 * 366 * 24 * 60
+MOST_STEPS: Final = 20
 STATUSES: Final = (
     "new",
     "in_progress",
@@ -39,6 +40,14 @@ class Target(StrEnum):
     RESOLUTION = "resolution"
 
 
+class Agreement(StrEnum):
+    """Who owes it: the desk to the requester, a queue to the desk, or a vendor to the desk."""
+
+    SLA = "sla"
+    OLA = "ola"
+    VENDOR = "vendor"
+
+
 class State(StrEnum):
     """How a cycle stands at an instant."""
 
@@ -55,15 +64,71 @@ DEFAULT_PAUSE: Final[Mapping[str, frozenset[Target]]] = {
 }
 
 
+NO_PAUSE: Final[Mapping[str, frozenset[Target]]] = {}
+
+PROMISED: Final[Mapping[Agreement, tuple[Target, ...]]] = {
+    Agreement.SLA: tuple(Target),
+    Agreement.OLA: (Target.UPDATE, Target.RESOLUTION),
+    Agreement.VENDOR: (Target.RESOLUTION,),
+}
+NAMES: Final = {Agreement.SLA: "SLA", Agreement.OLA: "OLA", Agreement.VENDOR: "vendor contract"}
+
+
+class Tell(StrEnum):
+    """Whom a step tells: who has the ticket, everybody of its queue, the queue's leads, the admins."""
+
+    ASSIGNEE = "assignee"
+    QUEUE = "queue"
+    LEADS = "leads"
+    ADMINS = "admins"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Whom to tell when so much working time has run since a target was due; negative is before it."""
+
+    target: Target
+    after: timedelta
+    tell: tuple[Tell, ...]
+
+    @classmethod
+    def from_json(cls, obj: object) -> "Step":
+        """Read `{target, before_minutes | after_minutes, tell}`, or BadPolicy."""
+        given = _object(obj, "escalate")
+        if unknown := given.keys() - {"target", "before_minutes", "after_minutes", "tell"}:
+            raise BadPolicy(f"escalate: unknown key {min(unknown)!r}")
+        if ("before_minutes" in given) == ("after_minutes" in given):
+            raise BadPolicy("escalate: a step has either before_minutes or after_minutes")
+        key = "before_minutes" if "before_minutes" in given else "after_minutes"
+        amount = _goal(given[key], f"escalate: {key}")
+        return cls(
+            target=Target(_one_of(given.get("target"), tuple(Target), "escalate: target")),
+            after=-amount if key == "before_minutes" else amount,
+            tell=_told(given.get("tell")),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form, from which `from_json` makes an equal step."""
+        key = "after_minutes" if self.after > timedelta(0) else "before_minutes"
+        return {
+            "target": self.target.value,
+            key: minutes(abs(self.after)),
+            "tell": [one.value for one in self.tell],
+        }
+
+
 @dataclass(frozen=True)
 class Policy:
-    """The targets in working time, the targets each status pauses, and the rules of change. BadPolicy."""
+    """The targets in working time, the targets each status pauses, the rules of change, and who is told
+    when. BadPolicy.
+    """
 
     targets: Mapping[Target, timedelta]
     pause: Mapping[str, frozenset[Target]] = field(default_factory=lambda: DEFAULT_PAUSE)
     on_reopen: OnReopen = "resume"
     on_change: OnChange = "retroactive"
     warn_at: tuple[float, ...] = (0.5, 0.75, 0.9)
+    escalate: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
         for target, goal in self.targets.items():
@@ -71,6 +136,8 @@ class Policy:
                 raise BadPolicy(f"targets: {target} must be more than zero minutes")
         if list(self.warn_at) != sorted(set(self.warn_at)) or not all(0 < s < 1 for s in self.warn_at):
             raise BadPolicy("warn_at: rising shares between 0 and 1 are wanted, like 0.5, 0.75")
+        if len({(step.target, step.after) for step in self.escalate}) != len(self.escalate):
+            raise BadPolicy("escalate: two steps of a target at the same time; name everybody in one")
 
     def pauses(self, status: str, target: Target) -> bool:
         """Whether `target` does not run while the ticket is in `status`."""
@@ -83,9 +150,12 @@ class Policy:
 
     @classmethod
     def from_json(cls, obj: object) -> "Policy":
-        """Read `{targets, pause?, on_reopen?, on_change?, warn_at?}`, targets in minutes, or BadPolicy."""
+        """Read `{targets, pause?, on_reopen?, on_change?, warn_at?, escalate?}`, or BadPolicy.
+
+        Targets are in minutes.
+        """
         given = _object(obj, "policy")
-        unknown = given.keys() - {"targets", "pause", "on_reopen", "on_change", "warn_at"}
+        unknown = given.keys() - {"targets", "pause", "on_reopen", "on_change", "warn_at", "escalate"}
         if unknown:
             raise BadPolicy(f"policy: unknown key {min(unknown)!r}")
         if "targets" not in given:
@@ -103,6 +173,7 @@ class Policy:
             on_reopen=on_reopen,
             on_change=on_change,
             warn_at=_shares(given.get("warn_at", [0.5, 0.75, 0.9])),
+            escalate=_steps(given.get("escalate", [])),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -115,7 +186,23 @@ class Policy:
             "on_reopen": self.on_reopen,
             "on_change": self.on_change,
             "warn_at": list(self.warn_at),
+            "escalate": [step.to_json() for step in self.escalate],
         }
+
+    def fit_for(self, agreement: Agreement) -> "Policy":
+        """The policy itself, if an agreement of this kind can promise that; else BadPolicy."""
+        name, promised = NAMES[agreement], PROMISED[agreement]
+        for where, targets in (
+            ("targets", tuple(self.targets)),
+            ("escalate", tuple(s.target for s in self.escalate)),
+        ):
+            if other := [target for target in targets if target not in promised]:
+                raise BadPolicy(f"{where}: the {name} promises {' and '.join(promised)}, not {other[0]}")
+        if agreement is Agreement.VENDOR and any(self.pause.values()):
+            raise BadPolicy(
+                "pause: a vendor contract runs while the ticket is on hold, and nothing pauses it"
+            )
+        return self
 
 
 def minutes(amount: timedelta) -> int | float:
@@ -169,6 +256,19 @@ def _pause_from_json(obj: object) -> dict[str, frozenset[Target]]:
             raise BadPolicy(f"pause: {status}: a list of targets is wanted")
         pause[status] = frozenset(Target(name) for name in names)
     return pause
+
+
+def _steps(obj: object) -> tuple[Step, ...]:
+    if not isinstance(obj, list | tuple) or len(obj) > MOST_STEPS:
+        raise BadPolicy(f"escalate: a list of steps, {MOST_STEPS} at most, is wanted")
+    return tuple(Step.from_json(step) for step in obj)
+
+
+def _told(obj: object) -> tuple[Tell, ...]:
+    known = isinstance(obj, list | tuple) and all(name in list(Tell) for name in obj)
+    if not isinstance(obj, list | tuple) or not known or not obj or len(set(obj)) != len(obj):
+        raise BadPolicy(f"escalate: tell: a list of some of {', '.join(Tell)} is wanted, each once")
+    return tuple(Tell(name) for name in obj)
 
 
 def _shares(obj: object) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from service.core.errors import Invalid
 from service.sla import calendars, policies
 from service.sla.explain import explained
 from service.sla.models import SchoolCalendar, SlaPolicy
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 from service.sla.scenario import BadScenario, Scenario
 from service.web import CurrentActor, Json, Reading, RowId, Working, door, refusals
 
@@ -40,6 +40,7 @@ class MoveOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     ticket_id: int
+    agreement: Agreement
     target: Target
     cycle: int
     due_at: datetime | None
@@ -51,6 +52,7 @@ class PolicyOut(BaseModel):
 
     id: int
     name: str
+    kind: Agreement
     version: int
     position: int
     active: bool

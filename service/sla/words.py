@@ -11,7 +11,7 @@ from typing import Final
 from service.sla.calendar import END_OF_DAY, Calendar, instant
 from service.sla.clock import elapsed, open_spans
 from service.sla.cycle import Cycle, Judgement
-from service.sla.policy import State
+from service.sla.policy import NAMES, Agreement, State
 
 MOST_LINES: Final = 60
 DAYS_IN_A_ROW: Final = 14
@@ -32,12 +32,22 @@ class _Entry:
     counted: timedelta | None
 
 
-def told(cycle: Cycle, judgement: Judgement, calendar: Calendar, as_of: datetime) -> list[str]:
+def told(
+    cycle: Cycle,
+    judgement: Judgement,
+    calendar: Calendar,
+    as_of: datetime,
+    *,
+    under: tuple[Agreement, str] | None = None,
+) -> list[str]:
     """A cycle as it was judged at `as_of`, line by line, in the calendar's local time; at most 60 lines."""
-    words = _Words(calendar, cycle.started_at)
+    agreement, policy = under or (Agreement.SLA, "")
+    words = _Words(calendar, cycle.started_at, agreement)
     stop = cycle.stopped_at if cycle.stopped_at is not None and cycle.stopped_at <= as_of else None
     entries = words.shortened(list(words.entries(cycle, stop or as_of)))
     title = cycle.target.replace("_", " ").capitalize() + (f" (cycle {cycle.n})" if cycle.n > 1 else "")
+    if agreement is not Agreement.SLA:
+        title += f", {NAMES[agreement]} “{policy}”"
     began = f"{words.opening} ({calendar.zone})"
     lines = [f"{title}: {amount(cycle.goal)} of working time, counted from {began}."]
     run = timedelta(0)
@@ -53,8 +63,11 @@ def told(cycle: Cycle, judgement: Judgement, calendar: Calendar, as_of: datetime
 class _Words:
     """How one timer is told: in its calendar's local time, with the year where it is not the first one."""
 
-    def __init__(self, calendar: Calendar, started_at: datetime) -> None:
+    def __init__(self, calendar: Calendar, started_at: datetime, agreement: Agreement) -> None:
         self.calendar = calendar
+        self.reasons = _REASONS | (
+            {"resolved": "Not with the vendor"} if agreement is Agreement.VENDOR else {}
+        )
         self.year: int | None = None
         self.opening = self.when(started_at)
         self.year = self.local(started_at).year
@@ -83,7 +96,7 @@ class _Words:
         yield from self.counted(at, until)
 
     def paused(self, reason: str, begin: datetime, end: datetime, *, lasts: bool) -> _Entry:
-        what = _REASONS.get(reason, f"Paused ({reason.replace('_', ' ')})")
+        what = self.reasons.get(reason, f"Paused ({reason.replace('_', ' ')})")
         span = f"since {self.when(begin)}" if lasts else f"from {self.when(begin)} to {self.when(end)}"
         skipped = elapsed(begin, end, self.calendar)
         hours = f" ({amount(skipped)} of opening hours)" if skipped else ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, text, true
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Text, and_, bindparam, cast, func, or_, text, true
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from service.core.actor import SERVING_ROLES, Actor, Role, Scope
+from service.sla.models import SlaTimer
+from service.sla.policy import Agreement
 from service.tickets.models import Ticket
 
 SERVING = SERVING_ROLES
@@ -153,6 +156,43 @@ def may_finish(actor: Actor, ticket: Ticket) -> bool:
 def sees_notes(actor: Actor, ticket: Any) -> bool:
     """Internal notes and the desk's own events are for those who work the ticket."""
     return actor.is_desk and (actor.sees_all or _is_served(actor, ticket))
+
+
+def sees_timer(actor: Actor, ticket: Any, timer: Any) -> bool:
+    """What the desk owes the requester is for all who see the ticket; what it agreed beside that is for
+    those who work it, and a vendor's contract for that vendor.
+    """
+    if timer.agreement is Agreement.SLA or sees_notes(actor, ticket):
+        return True
+    return actor.role is Role.VENDOR and timer.vendor_id is not None and timer.vendor_id == actor.person_id
+
+
+TIMER_SEEN: ColumnElement[bool] = or_(
+    SlaTimer.agreement == Agreement.SLA,
+    bindparam("sees_every_timer", type_=Boolean),
+    SlaTimer.vendor_id == bindparam("vendor_self", type_=BigInteger),
+    Ticket.queue_id == func.any(cast(bindparam("served_queues"), ARRAY(BigInteger))),
+    and_(
+        ~Ticket.confidential,
+        or_(
+            Ticket.assignee_id == bindparam("serving_self", type_=BigInteger),
+            Ticket.school_id == func.any(cast(bindparam("served_schools"), ARRAY(Text))),
+        ),
+    ),
+)
+"""The rule of `sees_timer` as a condition on `sla_timers` and their `tickets`, for the values of `seeing`."""
+
+
+def seeing(actor: Actor) -> dict[str, Any]:
+    """Who looks, as the parameters of TIMER_SEEN."""
+    serves = actor.is_desk and not actor.sees_all
+    return {
+        "sees_every_timer": actor.sees_all,
+        "vendor_self": actor.person_id if actor.role is Role.VENDOR else None,
+        "serving_self": actor.person_id if serves else None,
+        "served_queues": sorted(actor.queue_ids) if serves else [],
+        "served_schools": sorted(actor.school_ids) if serves else [],
+    }
 
 
 def may_configure(actor: Actor) -> bool:

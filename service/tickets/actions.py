@@ -13,7 +13,14 @@ from service.people.models import Person
 from service.tickets import access, inputs
 from service.tickets.changes import NOTE, REPLY, record, side
 from service.tickets.lifecycle import SAID, Status, WrongStatus, is_open, moved
-from service.tickets.lookups import asset_by_tag, category_known, confidence_of, place_by_id, technician
+from service.tickets.lookups import (
+    asset_by_tag,
+    category_known,
+    confidence_of,
+    place_by_id,
+    technician,
+    vendor,
+)
 from service.tickets.models import OPEN, LinkKind, Ticket, TicketLink
 from service.tickets.priority import priority_of
 from service.tickets.queries import ticket_for_update
@@ -128,7 +135,7 @@ async def start(work: Work, number: int) -> Ticket:
     if not is_open(ticket.status):
         raise WrongStatus(f"This ticket is {SAID[ticket.status]}. Reopen it to go on.")
     ticket.status = moved(ticket.status, to=Status.IN_PROGRESS)
-    ticket.hold_reason = ticket.hold_until = None
+    _let_go(ticket)
     if ticket.assignee_id is None:
         ticket.assignee_id = work.actor.person_id
     await record(work, ticket, "ticket.started")
@@ -147,22 +154,31 @@ async def wait_on_requester(work: Work, number: int, wait: inputs.WaitOnRequeste
         ticket.last_reply_at = work.now
         await record(work, ticket, REPLY, body=wait.question)
     ticket.status = status
-    ticket.hold_reason = ticket.hold_until = None
+    _let_go(ticket)
     await record(work, ticket, "ticket.waiting")
     return ticket
 
 
 @once(Ticket)
 async def hold(work: Work, number: int, hold: inputs.Hold) -> Ticket:
-    """Nothing to do for a reason of the desk's own, until an instant if one is given."""
+    """Nothing to do for a reason of the desk's own, or a vendor's, until an instant if one is given."""
     ticket = await ticket_for_update(work, number)
     require(access.may_work(work.actor, ticket))
     if hold.until is not None and hold.until <= work.now:
         raise Invalid.field("until", "Until when? That moment has passed.", "in_the_past")
+    who = await vendor(work, hold.vendor_id) if hold.vendor_id is not None else None
     ticket.status = moved(ticket.status, to=Status.ON_HOLD)
-    ticket.hold_reason, ticket.hold_until = hold.reason, hold.until
+    ticket.hold_reason, ticket.hold_until, ticket.vendor_id = hold.reason, hold.until, hold.vendor_id
     until = hold.until.isoformat() if hold.until else None
-    await record(work, ticket, "ticket.held", reason=hold.reason, until=until)
+    await record(
+        work,
+        ticket,
+        "ticket.held",
+        reason=hold.reason,
+        until=until,
+        vendor_id=hold.vendor_id,
+        vendor=who.name if who else None,
+    )
     return ticket
 
 
@@ -175,7 +191,7 @@ async def end_hold(work: Work, number: int) -> None:
         await enqueue(work, "tickets.end_hold", at=ticket.hold_until, ticket_id=number)
         return
     ticket.status = moved(ticket.status, to=Status.IN_PROGRESS)
-    ticket.hold_reason = ticket.hold_until = None
+    _let_go(ticket)
     await record(work, ticket, "ticket.hold_ended")
 
 
@@ -188,7 +204,7 @@ async def resolve(work: Work, number: int, outcome: inputs.Resolve) -> Ticket:
     ticket.resolution = outcome.resolution
     ticket.cause, ticket.fix, ticket.outcome = outcome.cause, outcome.fix, outcome.outcome
     ticket.resolved_at = work.now
-    ticket.hold_reason = ticket.hold_until = None
+    _let_go(ticket)
     await record(
         work,
         ticket,
@@ -298,7 +314,7 @@ async def _cancel(work: Work, ticket: Ticket, reason: str, outcome: Outcome) -> 
     ticket.status = moved(ticket.status, to=Status.CANCELLED)
     ticket.closed_at = work.now
     ticket.outcome = outcome
-    ticket.hold_reason = ticket.hold_until = None
+    _let_go(ticket)
     ends = f"merged: {reason}" if outcome is Outcome.DUPLICATE else None
     await record(work, ticket, "ticket.cancelled", timers_end=ends, reason=reason)
 
@@ -317,6 +333,11 @@ async def _refuse_second_fault(work: Work, ticket: Ticket) -> None:
     newer = await work.session.scalar(select(Ticket.id).where(Ticket.source_key == ticket.source_key, OPEN))
     if newer is not None:
         raise Conflict(f"The same fault has an open ticket already: {newer}.")
+
+
+def _let_go(ticket: Ticket) -> None:
+    """It is not on hold any more."""
+    ticket.hold_reason = ticket.hold_until = ticket.vendor_id = None
 
 
 def _refuse_closed(ticket: Ticket) -> None:

@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import insert, inspect
 
 from service.core.actor import Role
 from service.core.outbox import announce, enqueue
 from service.core.work import Work
 from service.sla import timers
-from service.sla.course import By, CancelledBecause, Change, Course, Note, Opened, PublicReply, StatusChanged
-from service.tickets import rules
-from service.tickets.models import Channel, Ticket, TicketEvent
+from service.sla.course import By, CancelledBecause, Change, Note, Opened, PublicReply, StatusChanged
+from service.tickets import agreements
+from service.tickets.models import Ticket, TicketEvent
 
-log = structlog.get_logger()
 REPLY, NOTE = "ticket.replied", "ticket.noted"
-RETIMED = ("priority", "category_id", "queue_id", "school_id", "place_id", "kind", "asset_id")
 
 
 async def record(
@@ -56,16 +53,13 @@ async def record_opened(work: Work, ticket: Ticket, traits: Mapping[str, str | N
 
     A calendar that has run out (no opening hours ahead) leaves it without timers, never unopened.
     """
-    covered = await timers.choose(work, traits, ticket.place_id, ticket.priority.value)
-    try:
-        followed = await timers.begin(work, covered, _opening(work, ticket))
-    except timers.CANNOT_COUNT as error:
-        log.warning("ticket_not_measured", calendar=covered.calendar_id, error=str(error))
-        covered, followed = timers.NOT_COVERED, timers.Followed()
-    _cover(ticket, covered)
-    ticket.next_due_at = followed.next_due_at
+    begun = await timers.begin(
+        work, await agreements.at_opening(work, ticket, traits, _opening(work, ticket))
+    )
+    agreements.keep_counted(ticket, begun)
+    ticket.next_due_at = begun.next_due_at
     await work.session.flush()
-    await timers.save_new(work, ticket.id, covered, followed)
+    await begun.write(ticket.id)
     first = {"status": None, "queue_id": None}
     detail = {"channel": ticket.channel.value}
     event_id = await write_event(work, ticket, "ticket.opened", first, detail=detail)
@@ -73,7 +67,12 @@ async def record_opened(work: Work, ticket: Ticket, traits: Mapping[str, str | N
 
 
 def breach_detail(breach: timers.Breach) -> dict[str, Any]:
-    return {"target": breach.target.value, "cycle": breach.n, "due_at": breach.due_at.isoformat()}
+    return {
+        "agreement": breach.agreement.value,
+        "target": breach.target.value,
+        "cycle": breach.n,
+        "due_at": breach.due_at.isoformat(),
+    }
 
 
 def _opening(work: Work, ticket: Ticket) -> Opened:
@@ -82,55 +81,24 @@ def _opening(work: Work, ticket: Ticket) -> Opened:
         by=side(work, ticket),
         status=ticket.status.value,
         reported_at=ticket.reported_at,
-        for_requester=awaits_response(ticket),
+        for_requester=agreements.awaits_response(ticket),
     )
-
-
-def awaits_response(ticket: Ticket) -> bool:
-    """Somebody waits for an answer; monitoring does not."""
-    return ticket.requester_id is not None and ticket.channel is not Channel.MONITORING
 
 
 async def _retime(
     work: Work, ticket: Ticket, kind: str, changed: Mapping[str, Any], timers_end: str | None
-) -> tuple[timers.Breach, ...]:
+) -> list[timers.Breach]:
     """Carry the ticket's timers through the change, and its next due time with them."""
-    replaced = any(name in changed for name in RETIMED)
     follows = _for_timers(work, ticket, kind, changed, timers_end)
-    if not (follows or replaced):
-        return ()
-    if replaced:
-        traits = await rules.traits_of(work, ticket)
-        _cover(ticket, await timers.choose(work, traits, ticket.place_id, ticket.priority.value))
-    course = Course(
-        status=(changed.get("status") or ticket.status).value,
-        started_at=ticket.reported_at,
-        owes_response=awaits_response(ticket)
-        and (ticket.first_response_at is None or "first_response_at" in changed)
-        and ticket.reopens == 0,
-        unanswered_since=ticket.unanswered_since,
-        touched_at=ticket.touched_at,
-    )
-    covered = covered_by(ticket)
-    try:
-        followed = await timers.follow(work, ticket.id, covered, course, follows, replaced=replaced)
-    except timers.CANNOT_COUNT as error:
-        log.warning("timers_left_alone", ticket=ticket.id, calendar=covered.calendar_id, error=str(error))
-        return ()
+    turns = await agreements.in_change(work, ticket, changed, follows)
+    if not turns:
+        return []
+    followed = await timers.follow(work, ticket.id, turns)
     ticket.next_due_at = followed.next_due_at
-    ticket.unanswered_since = followed.course.unanswered_since
-    ticket.touched_at = followed.course.touched_at
+    if followed.desk is not None:
+        ticket.unanswered_since = followed.desk.unanswered_since
+        ticket.touched_at = followed.desk.touched_at
     return followed.breaches
-
-
-def covered_by(ticket: Any) -> timers.Covered:
-    return timers.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, ticket.priority.value)
-
-
-def _cover(ticket: Ticket, covered: timers.Covered) -> None:
-    ticket.policy_id = covered.policy_id
-    ticket.policy_version = covered.policy_version
-    ticket.calendar_id = covered.calendar_id
 
 
 def tell(work: Work, ticket: Ticket, event_id: int, changed: Mapping[str, Any]) -> None:
@@ -179,7 +147,7 @@ def _for_timers(
     if kind == NOTE:
         changes.append(Note(work.now, by))
     if "status" in changed:
-        changes.append(StatusChanged(work.now, ticket.status.value, by))
+        changes.append(StatusChanged(work.now, ticket.status.value, by, ticket.vendor_id))
     return changes
 
 

@@ -72,6 +72,7 @@ class WaitOnRequester(Input):
 class Hold(Input):
     reason: Line = Field(examples=["Waiting for the spare lamp"])
     until: Instant | None = Field(None, description="It comes back to work by itself then.")
+    vendor_id: Id | None = Field(None, description="The vendor it waits for; their contract's time runs.")
 
 
 class Resolve(Input):

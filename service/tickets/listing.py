@@ -36,14 +36,14 @@ from service.tickets import access
 from service.tickets.lifecycle import Status, is_open
 from service.tickets.models import OPEN, Kind, Ticket, TicketText, next_due
 from service.tickets.priority import Priority
-from service.tickets.queries import NAMES, TICKET, with_names
+from service.tickets.queries import NAMES, NEXT_DUE_SEEN, TICKET, with_names
 from service.tickets.rules import desk_rules
 
 MOST_COUNTED = 10_000
 MOST_PROBED = 1_000
 MOST_QUERIES = 500
 NOT_LISTED = {"description", "resolution", "shared_with", "confidential", "device_holder_id", "policy_id",
-              "policy_version", "calendar_id", "unanswered_since", "touched_at"}  # fmt: skip
+              "policy_version", "calendar_id", "vendor_id", "unanswered_since", "touched_at"}  # fmt: skip
 LISTED = [column for column in TICKET if column.name not in NOT_LISTED]
 
 
@@ -101,6 +101,8 @@ async def tickets_page(
         values |= _edge(order, key)
     if words is not None:
         values |= await _hits(eyes, words)
+    if not eyes.actor.is_desk and columns is None:
+        values |= access.seeing(eyes.actor)
     query = _page_query(narrowed, order, limit + 1, values.keys(), branches, columns)
     rows = (await eyes.db.execute(query, values)).all()
     more = len(rows) > limit
@@ -162,7 +164,8 @@ def _page_query(
     if shape not in _QUERIES:
         if len(_QUERIES) >= MOST_QUERIES:
             _QUERIES.clear()
-        _QUERIES[shape] = _listed(_chosen(narrowed, order, limit, told, branches), columns).order_by(
+        due = [NEXT_DUE_SEEN] if "vendor_self" in told else []
+        _QUERIES[shape] = _listed(_chosen(narrowed, order, limit, told, branches), columns, due).order_by(
             *_order(order)
         )
     return _QUERIES[shape]
@@ -171,9 +174,10 @@ def _page_query(
 _QUERIES: dict[Any, Select[Any]] = {}
 
 
-def _listed(chosen: Any, columns: Sequence[Any] | None) -> Select[Any]:
+def _listed(chosen: Any, columns: Sequence[Any] | None, due: Sequence[Any]) -> Select[Any]:
+    """`due` is the due time to show where it is not the ticket's own."""
     if columns is None:
-        return with_names(select(*LISTED, *NAMES).join(chosen, chosen.c.id == Ticket.id))
+        return with_names(select(*LISTED, *NAMES, *due).join(chosen, chosen.c.id == Ticket.id))
     return select(*columns).join(chosen, chosen.c.id == Ticket.id)
 
 

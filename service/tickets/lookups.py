@@ -78,5 +78,12 @@ async def technician(work: Work, person_id: int, ticket: Ticket) -> Person:
     return person
 
 
+async def vendor(work: Work, person_id: int) -> Person:
+    person = await work.session.get(Person, person_id)
+    if person is None or not person.active or person.role is not Role.VENDOR:
+        raise Invalid.field("vendor_id", "There is no vendor with this id.", "unknown_vendor")
+    return person
+
+
 async def _one(work: Work, query: Any, **values: Any) -> Any:
     return (await work.db.execute(query, values)).one_or_none()

@@ -50,6 +50,7 @@ class Ticket(Base):
 
     Open means `status < 5` in the database (new, in progress, waiting on requester, on hold).
     `device_holder_id` is who had the device when the ticket was opened; it does not follow the device.
+    `vendor_id` is with whom it is on hold, while it is.
     """
 
     __tablename__ = "tickets"
@@ -125,6 +126,7 @@ class Ticket(Base):
     policy_version: Mapped[int | None]
     calendar_id: Mapped[int | None] = mapped_column(BigInteger)
     hold_reason: Mapped[str | None] = mapped_column(Text)
+    vendor_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
     resolution: Mapped[str | None] = mapped_column(Text)
     cause: Mapped[str | None] = mapped_column(Text)
     fix: Mapped[str | None] = mapped_column(Text)
@@ -184,7 +186,8 @@ class TicketEvent(Base):
 class Notice(Base):
     """One message to one person: what a sweep found that concerns them, kept back until opening hours.
 
-    `detail` is `{"warned": [...], "breached": [...]}`, each `{"number", "target", "due_at"}`.
+    `detail` is `{"warned": [...], "breached": [...], "escalated": [...]}`, each
+    `{"number", "agreement", "target", "due_at"}`.
     """
 
     __tablename__ = "notices"

@@ -9,16 +9,18 @@ from sqlalchemy import Select, bindparam, func, literal, literal_column, select,
 from sqlalchemy.orm import aliased
 
 from service.assets.models import Asset
+from service.core.actor import Actor
 from service.core.errors import Invalid, NotFound, Stale
 from service.core.paging import Page, cursor_of, key_of
 from service.core.work import Eyes, Work
 from service.people.models import Person
 from service.places.models import Place
-from service.sla.models import SlaTimer
+from service.sla.models import SlaPolicy, SlaTimer
+from service.sla.timers import IN_ORDER
 from service.tickets import access
 from service.tickets.models import Queue, Ticket, TicketEvent, TicketLink
 
-Requester, Assignee, OpenedBy = aliased(Person), aliased(Person), aliased(Person)
+Requester, Assignee, OpenedBy, Vendor = aliased(Person), aliased(Person), aliased(Person), aliased(Person)
 
 
 async def ticket_for_update(work: Work, number: int) -> Ticket:
@@ -48,6 +50,8 @@ TIMERS = (
         func.coalesce(
             func.json_agg(
                 func.json_build_object(
+                    "agreement", SlaTimer.agreement,
+                    "policy", SlaPolicy.name,
                     "target", SlaTimer.target,
                     "cycle", SlaTimer.n,
                     "state", SlaTimer.state,
@@ -56,15 +60,26 @@ TIMERS = (
                     "stopped_at", SlaTimer.stopped_at,
                     "breached_at", SlaTimer.breached_at,
                     "target_seconds", func.extract("epoch", SlaTimer.goal),
-                ).op("ORDER BY")(literal_column("sla_timers.target, sla_timers.n"))
+                ).op("ORDER BY")(literal_column("sla_timers.agreement, sla_timers.target, sla_timers.n"))
             ),
             text("'[]'::json"),
         )
     )
-    .where(SlaTimer.ticket_id == Ticket.id)
+    .select_from(SlaTimer)
+    .outerjoin(SlaPolicy, SlaPolicy.id == SlaTimer.policy_id)
+    .where(SlaTimer.ticket_id == Ticket.id, access.TIMER_SEEN)
     .correlate(Ticket)
     .scalar_subquery()
 )  # fmt: skip
+
+NEXT_DUE_SEEN = (
+    select(func.min(SlaTimer.due_at))
+    .where(SlaTimer.ticket_id == Ticket.id, SlaTimer.stopped_at.is_(None), access.TIMER_SEEN)
+    .correlate(Ticket)
+    .scalar_subquery()
+    .label("next_due_seen")
+)
+"""The earliest due time that runs among the timers that the actor sees, for the values of `access.seeing`."""
 
 TICKET: list[Any] = list(Ticket.__table__.c)
 NAMES: list[Any] = [
@@ -80,6 +95,19 @@ NAMES: list[Any] = [
 ]
 
 
+def seen_timers(actor: Actor, *columns: Any) -> Select[Any]:
+    """Columns of the timers that the actor sees, and of their tickets and policies, in order."""
+    return (
+        select(*columns)
+        .select_from(SlaTimer)
+        .join(Ticket, Ticket.id == SlaTimer.ticket_id)
+        .outerjoin(SlaPolicy, SlaPolicy.id == SlaTimer.policy_id)
+        .where(access.TIMER_SEEN)
+        .params(access.seeing(actor))
+        .order_by(*IN_ORDER)
+    )
+
+
 def with_names(query: Select[Any]) -> Select[Any]:
     return (
         query.join(Queue, Queue.id == Ticket.queue_id)
@@ -93,15 +121,19 @@ def with_names(query: Select[Any]) -> Select[Any]:
 
 UNSHOWN = frozenset({"policy_id", "policy_version", "calendar_id", "unanswered_since", "touched_at"})
 SHOWN = [column for column in TICKET if column.name not in UNSHOWN]
-_VIEW = with_names(select(*SHOWN, *NAMES, TIMERS.label("timers"))).where(Ticket.id == bindparam("number"))
+_VIEW = (
+    with_names(select(*SHOWN, *NAMES, Vendor.name.label("vendor_name"), TIMERS.label("timers")))
+    .outerjoin(Vendor, Vendor.id == Ticket.vendor_id)
+    .where(Ticket.id == bindparam("number"))
+)
 
 
 async def ticket_view(eyes: Eyes, number: int, *, checked: bool = True) -> Any:
-    """One ticket with the names it refers to and its timers, as a row; NotFound if it is not visible.
+    """One ticket with its names and the timers that the actor sees, as a row; NotFound if it is not visible.
 
     Without the check it is for whoever just changed the ticket, perhaps out of their own sight.
     """
-    row = (await eyes.db.execute(_VIEW, {"number": number})).one_or_none()
+    row = (await eyes.db.execute(_VIEW, {"number": number} | access.seeing(eyes.actor))).one_or_none()
     if row is None or (checked and not _is_there(eyes, row)):
         raise _nothing(number)
     eyes.version = row.version

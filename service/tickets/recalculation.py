@@ -74,6 +74,7 @@ async def _follow(work: Work, calendar: SchoolCalendar, moved: list[Move]) -> No
             "by_desk": True,
             "public": False,
             "detail": {
+                "agreement": one.agreement.value,
                 "target": one.target.value,
                 "cycle": one.cycle,
                 "from": one.due_at.isoformat() if one.due_at else None,

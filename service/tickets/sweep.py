@@ -15,7 +15,7 @@ MOST_BATCHES = 200
 _SWEEP = text(
     """
     WITH due AS (
-        SELECT id FROM sla_timers
+        SELECT id, next_check_at AS since, breached_at AS noted_at, steps AS waiting FROM sla_timers
         WHERE next_check_at < :now
         ORDER BY next_check_at LIMIT :batch
         FOR UPDATE SKIP LOCKED
@@ -23,30 +23,48 @@ _SWEEP = text(
         UPDATE sla_timers AS t
         SET breached_at = CASE WHEN t.due_at < :now THEN t.due_at END,
             state = CASE WHEN t.due_at < :now THEN 4 ELSE t.state END,
-            next_check_at = (SELECT min(c) FROM unnest(t.checks) AS c WHERE c >= :now)
+            steps = CASE WHEN t.steps = '[]' THEN t.steps ELSE (
+                SELECT jsonb_agg(s || CASE WHEN (s->>'at')::timestamptz < :now
+                    THEN '{"fired": true}'::jsonb ELSE '{}' END ORDER BY i)
+                FROM jsonb_array_elements(t.steps) WITH ORDINALITY AS e(s, i)) END,
+            next_check_at = least(
+                (SELECT min(c) FROM unnest(t.checks) AS c WHERE c >= :now),
+                (SELECT min((s->>'at')::timestamptz) FROM jsonb_array_elements(t.steps) AS s
+                    WHERE NOT (s->>'fired')::boolean AND (s->>'at')::timestamptz >= :now))
         FROM due WHERE t.id = due.id
-        RETURNING t.ticket_id, t.target, t.n, t.due_at, t.breached_at, t.started_at,
-            (SELECT max(c) FROM unnest(t.checks) AS c WHERE c < :now) AS reached_at
+        RETURNING t.ticket_id, t.n, t.due_at, t.breached_at, t.calendar_id, due.noted_at, due.waiting,
+            (ARRAY['sla','ola','vendor'])[t.agreement] AS agreement,
+            (ARRAY['first_response','next_response','update','resolution'])[t.target] AS target,
+            (SELECT max(c) FROM unnest(t.checks) AS c WHERE c >= due.since AND c < :now) AS reached_at
+    ), found AS (
+        SELECT marked.*, 'sla.warned' AS kind, reached_at AS at, '{}'::jsonb AS more
+            FROM marked WHERE breached_at IS NULL AND reached_at IS NOT NULL
+        UNION ALL
+        SELECT marked.*, 'sla.breached', breached_at, '{}'
+            FROM marked WHERE breached_at IS NOT NULL AND noted_at IS NULL
+        UNION ALL
+        SELECT marked.*, 'sla.escalated', (s->>'at')::timestamptz, s - '{at,fired}'::text[]
+            FROM marked, jsonb_array_elements(waiting) AS s
+            WHERE NOT (s->>'fired')::boolean AND (s->>'at')::timestamptz < :now
     ), noted AS (
         INSERT INTO ticket_events (ticket_id, kind, at, actor_name, by_desk, public, detail)
-        SELECT ticket_id,
-            CASE WHEN breached_at IS NULL THEN 'sla.warned' ELSE 'sla.breached' END,
-            coalesce(breached_at, reached_at), 'Firstbell', true, false,
-            jsonb_build_object(
-                'target', (ARRAY['first_response','next_response','update','resolution'])[target],
-                'cycle', n,
-                'due_at', due_at)
-        FROM marked
+        SELECT ticket_id, kind, at, 'Firstbell', true, false,
+            jsonb_build_object('agreement', agreement, 'target', target, 'cycle', n, 'due_at', due_at) || more
+        FROM found ORDER BY at
         RETURNING id, ticket_id, kind, detail
     )
-    SELECT noted.*, t.queue_id, t.assignee_id, t.priority, t.calendar_id
-    FROM noted JOIN tickets AS t ON t.id = noted.ticket_id ORDER BY noted.id
+    SELECT noted.*, t.queue_id, t.assignee_id, t.priority, marked.calendar_id
+    FROM noted
+    JOIN tickets AS t ON t.id = noted.ticket_id
+    JOIN marked ON marked.ticket_id = noted.ticket_id AND marked.n = (noted.detail->>'cycle')::int
+        AND marked.agreement = noted.detail->>'agreement' AND marked.target = noted.detail->>'target'
+    ORDER BY noted.id
     """
 ).bindparams(bindparam("batch", BATCH))
 
 
 async def sweep(resources: Resources) -> int:
-    """Mark every warning and breach that is due by now; how many there were."""
+    """Mark every warning, breach and further step that is due by now; how many there were."""
     total = 0
     for _ in range(MOST_BATCHES):
         async with resources.begin(SYSTEM) as work:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from service.sla.models import TimerState
-from service.sla.policy import Target
+from service.sla.policy import Agreement, Target
 from service.tickets.lifecycle import Status
 from service.tickets.models import Channel, Kind, LinkKind
 from service.tickets.priority import Impact, Priority, Urgency
@@ -37,8 +37,14 @@ class AssetRef(BaseModel):
 
 
 class TimerOut(BaseModel):
-    """A cycle of a target. `due_at` is null while it is paused; `target_minutes` are working time."""
+    """A cycle of a target. `due_at` is null while it is paused; `target_minutes` are working time.
 
+    `agreement` is `sla` for what the desk owes the requester. Those who work the ticket also see `ola`, what
+    its queue owes, and `vendor`, what a vendor does by contract.
+    """
+
+    agreement: Agreement
+    policy: str = Field(description="The policy's name.")
     target: Target
     cycle: int
     state: TimerState
@@ -103,7 +109,7 @@ class TicketListed(BaseModel):
     opened_at: datetime
     reported_at: datetime
     updated_at: datetime
-    next_due_at: datetime | None
+    next_due_at: datetime | None = Field(description="The earliest that runs, of the timers that you see.")
     first_response_at: datetime | None
     last_reply_at: datetime | None
     resolved_at: datetime | None
@@ -122,6 +128,7 @@ class TicketOut(TicketListed):
 
     description: str
     resolution: str | None
+    vendor: Named | None = Field(description="With whom it is on hold.")
     shared_with: list[int]
     timers: list[TimerOut]
 
@@ -163,6 +170,7 @@ class LinkOut(BaseModel):
     status: Status
 
 
+AGREEMENTS = list(Agreement)
 TARGETS = list(Target)
 STATES = list(TimerState)
 
@@ -198,7 +206,7 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
         "opened_at": row["opened_at"],
         "reported_at": row["reported_at"],
         "updated_at": row["updated_at"],
-        "next_due_at": row["next_due_at"],
+        "next_due_at": row.get("next_due_seen", row["next_due_at"]),
         "first_response_at": row["first_response_at"],
         "last_reply_at": row["last_reply_at"],
         "resolved_at": row["resolved_at"],
@@ -214,16 +222,22 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown(row: Any) -> dict[str, Any]:
+    timers = [timer(values) for values in row.timers]
+    running = [one["due_at"] for one in timers if one["stopped_at"] is None and one["due_at"] is not None]
     return listed([row])[0] | {
+        "next_due_at": min(running, default=None),
         "description": row.description,
         "resolution": row.resolution,
+        "vendor": _named(row.vendor_id, row.vendor_name),
         "shared_with": row.shared_with,
-        "timers": [timer(values) for values in row.timers],
+        "timers": timers,
     }
 
 
 def timer(values: dict[str, Any]) -> dict[str, Any]:
     return {
+        "agreement": AGREEMENTS[values["agreement"] - 1],
+        "policy": values["policy"],
         "target": TARGETS[values["target"] - 1],
         "cycle": values["cycle"],
         "state": STATES[values["state"] - 1],

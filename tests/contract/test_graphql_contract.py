@@ -215,7 +215,8 @@ WHOLE = """query($n: Int!) { ticket(number: $n) {
     place { placeId name } schoolId asset { tag kind model } channel language tags externalId sourceKey
     openedAt reportedAt updatedAt nextDueAt firstResponseAt lastReplyAt resolvedAt closedAt
     holdReason holdUntil cause fix outcome reopens version description resolution sharedWith
-    timers { target cycle state startedAt dueAt stoppedAt breachedAt targetMinutes } } }"""
+    vendor { personId name } timers { agreement policy target cycle state startedAt dueAt stoppedAt breachedAt
+    targetMinutes } } }"""
 
 
 def as_rest(value: Any) -> Any:

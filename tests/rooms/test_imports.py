@@ -179,6 +179,23 @@ async def test_a_breach_long_past_is_noted_and_no_sweep_finds_it(
     assert ticket.next_due_at == timer.due_at
 
 
+async def test_an_import_tells_nobody_of_what_is_long_past_and_begins_no_other_agreement(
+    resources: Resources, mapping: EventMapping, tmp_path: Path
+) -> None:
+    late = {"target": "resolution", "after_minutes": 30, "tell": ["leads"]}
+    async with resources.begin(SYSTEM) as work:
+        await makers.make_policy(work, position=1, rules={"escalate": [late]})
+        await makers.make_policy(work, kind="ola", targets={"P4": {"resolution": 60}})
+    await import_incidents(resources, SYSTEM, save(tmp_path, LOG), mapping)
+    ticket = await one(resources, "C3")
+    async with resources.read(SYSTEM) as read:
+        agreements = (await read.db.execute(select(SlaTimer.agreement).distinct())).scalars().all()
+        query = select(SlaTimer.steps, SlaTimer.next_check_at).where(SlaTimer.ticket_id == ticket.id)
+        (timer,) = (await read.db.execute(query)).all()
+    assert [agreement.value for agreement in agreements] == ["sla"]
+    assert ([step["fired"] for step in timer.steps], timer.next_check_at) == ([True], None)
+
+
 async def test_the_second_run_changes_nothing(
     resources: Resources, mapping: EventMapping, tmp_path: Path
 ) -> None:

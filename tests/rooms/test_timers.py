@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
 from service.core.work import Resources, Work
-from service.sla import timers
+from service.sla import covering, timers
 from service.sla.calendars import EditCalendar
 from service.sla.course import Opened, PublicReply, StatusChanged, TargetsChanged, followed
 from service.sla.models import SlaTimer, TimerState
@@ -153,15 +153,15 @@ async def test_rows_are_what_the_pure_arithmetic_gives_for_the_same_story(desk: 
     await actions.reply(at(teacher, hours=20), ticket.id, inputs.Reply(body="Here"))
     story += [PublicReply(teacher.now, "requester"), StatusChanged(teacher.now, "in_progress", "requester")]
     await actions.triage(at(technician, hours=21), ticket.id, inputs.Triage(priority="P2"))
-    covered = timers.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P2")
-    story.append(TargetsChanged(technician.now, await timers.policy(technician, covered)))
+    covered = covering.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P2")
+    story.append(TargetsChanged(technician.now, await covering.policy(technician, covered)))
     await actions.resolve(at(technician, hours=30), ticket.id, OUTCOME)
     story.append(StatusChanged(technician.now, "resolved", "technician"))
     await actions.reopen(at(teacher, hours=45), ticket.id, inputs.Reopen(reason="No"))
     story.append(StatusChanged(teacher.now, "new", "requester"))
-    kept = await timers.calendar(technician, ticket.calendar_id)
-    opening = timers.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P3")
-    rules = await timers.policy(technician, opening)
+    kept = await covering.calendar(technician, ticket.calendar_id)
+    opening = covering.Covered(ticket.policy_id, ticket.policy_version, ticket.calendar_id, "P3")
+    rules = await covering.policy(technician, opening)
     pure = followed(Opened(NOW, "requester", for_requester=True), story, rules, kept.calendar)
     assert [timers.cycle_of(row) for row in (await rows(technician, ticket.id)).values()] == list(pure)
     explained = await ticket_timers(technician, ticket.id)
@@ -177,6 +177,39 @@ async def test_a_breach_between_two_sweeps_is_noted_by_the_verb_that_ends_it(des
     found = [(e.kind, e.at) for e in events]
     due = {row.due_at for row in (await rows(desk["technician"], ticket.id)).values()}
     assert {when for kind, when in found if kind == "sla.breached"} == due
+
+
+async def test_a_breach_that_a_pause_would_hide_from_the_sweep_is_noted_by_the_verb_that_pauses(
+    desk: dict[str, Any],
+) -> None:
+    ticket = await makers.make_ticket(desk["teacher"])
+    technician = at(desk["technician"], days=20)
+    await actions.hold(technician, ticket.id, inputs.Hold(reason="Parts"))
+    query = select(TicketEvent.detail).where(
+        TicketEvent.ticket_id == ticket.id, TicketEvent.kind == "sla.breached"
+    )
+    found = [row.detail["target"] for row in await technician.session.execute(query)]
+    assert found == ["resolution"]
+    assert (await rows(technician, ticket.id))["resolution", 1].breached_at is not None
+
+
+async def test_a_ticket_that_moves_to_another_school_is_counted_on_its_calendar(
+    work: Work, desk: dict[str, Any]
+) -> None:
+    """Also where the target is as long there and the calendar as old."""
+    early = makers.CALENDAR | {"hours": {day: [["08:00", "12:00"]] for day in makers.HOURS}}
+    elsewhere = await makers.make_school(work, calendar_id=(await makers.make_calendar(work, early)).id)
+    await makers.make_policy(work, matches={"school": [elsewhere.id]})
+    ticket = await makers.make_ticket(desk["teacher"])
+    before = (await rows(work, ticket.id))["resolution", 1]
+    desk["technician"].shelf = work.shelf
+    there = inputs.Triage(place_id=elsewhere.id)
+    await actions.triage(at(desk["technician"], minutes=5), ticket.id, there)
+    after = (await rows(work, ticket.id))["resolution", 1]
+    assert (after.policy_id, after.calendar_id) == (ticket.policy_id, ticket.calendar_id)
+    assert after.goal == before.goal
+    assert after.due_at > before.due_at
+    assert ticket.next_due_at == (await rows(work, ticket.id))["first_response", 1].due_at
 
 
 async def test_warnings_and_the_breach_are_each_noted_once_at_their_instant(desk: dict[str, Any]) -> None:
