@@ -80,12 +80,16 @@ def _show(address: str, secrets: dict[str, str]) -> None:
 def commands(address: str, secrets: dict[str, str]) -> dict[str, str]:
     """Three commands that work when pasted, by what they do."""
     bearer = {role: f"-H 'Authorization: Bearer {secret}'" for role, secret in secrets.items()}
-    ticket = '{"subject": "Projector shows no picture", "place_id": "0101-A-102", "category": "av.projector"}'
+    ticket = (
+        '{"subject": "My Chromebook will not connect", "category": "network.wifi", '
+        '"start_playbook": "chromebook-wifi"}'
+    )
     query = '{"query": "{ tickets(first: 3) { nodes { number subject status priority nextDueAt } } }"}'
     json = "-H 'Content-Type: application/json'"
     return {
-        "A teacher files a ticket.": f"curl -s {address}/api/v1/tickets {bearer['teacher']} \\\n"
-        f"  {json} -d '{ticket}'",
+        "A teacher files a ticket, and is asked the first question.": (
+            f"curl -s {address}/api/v1/tickets {bearer['teacher']} \\\n  {json} -d '{ticket}'"
+        ),
         "A technician sees what is due next.": f"curl -s '{address}/api/v1/tickets?sort=next_due&limit=3' "
         f"\\\n  {bearer['technician']}",
         "An integration asks by GraphQL.": f"curl -s {address}/graphql {bearer['integration']} \\\n"

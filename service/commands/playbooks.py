@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,8 +20,8 @@ from service.playbooks.facts import FACTS, Fact
 from service.playbooks.grammar import Book, Playbook, bound
 from service.playbooks.graph import mermaid
 from service.playbooks.library import FOLDER, Shelved, files, linted, load
-from service.playbooks.proving import fact_from, proved
-from service.playbooks.reading import Problem, Unreadable
+from service.playbooks.proving import CannotPlay, fact_from, proved
+from service.playbooks.reading import Problem, Unreadable, plain_value
 from service.playbooks.state import Advance, Answer, Back, Decide, Event, Look, Replied, Result, Stage, View
 from service.playbooks.traversal import CannotMove, advance, begin
 
@@ -39,8 +38,9 @@ def lint(paths: Files = None, locales: Locales = "en,es", as_json: AsJson = Fals
     """Say what is wrong with playbooks, with file and line."""
     shelf, problems = _read(paths)
     library = _library(shelf)
+    wanted = tuple(one.strip() for one in locales.split(",") if one.strip())
     for one in shelf:
-        problems += linted(one, library, tuple(locales.split(",")))
+        problems += linted(one, library, wanted)
     if as_json:
         typer.echo(json.dumps([_plain(problem) for problem in problems], ensure_ascii=False, indent=2))
     else:
@@ -86,8 +86,16 @@ def run(
     """Play a playbook in the terminal, with invented facts. Nothing is done to any device."""
     shelf, problems = _read([file])
     _stop_at(problems)
-    book = bound(shelf[0].playbook, _library(shelf))
-    _Player(book, language, dict(map(_fact, fact or []))).play()
+    if len(shelf) != 1:
+        base.fail("Name one file to play.", 2)
+    library = _library(shelf)
+    _stop_at(linted(shelf[0], library))
+    facts = dict(map(_fact, fact or []))
+    try:
+        player = _Player(bound(shelf[0].playbook, library), language, facts)
+    except CannotPlay as error:
+        base.fail(f"{error}.", 2)
+    player.play()
 
 
 def _read(paths: list[Path] | None) -> tuple[list[Shelved], list[Problem]]:
@@ -116,8 +124,11 @@ def _stop_at(problems: list[Problem]) -> None:
 def _library(shelf: list[Shelved]) -> dict[str, Playbook]:
     """The playbooks read, and those beside them and in the desk's own folder, for their parts."""
     library: dict[str, Playbook] = {}
+    read = {one.path.resolve() for one in shelf}
     for folder in [FOLDER, *{one.path.parent for one in shelf}]:
         for path in files([folder]):
+            if path.resolve() in read:
+                continue
             try:
                 beside = load(path).playbook
             except (Unreadable, OSError):
@@ -137,17 +148,15 @@ def _plain(problem: Problem) -> dict[str, Any]:
 
 
 def _proof(one: Shelved, library: Mapping[str, Playbook]) -> dict[str, Any]:
-    try:
-        proof = proved(bound(one.playbook, library))
-    except KeyError as error:
-        failure = {"example": "", "why": f"there is no part {error}"}
+    if problems := linted(one, library):
         return {
             "playbook": one.playbook.id,
-            "examples": 0,
+            "examples": len(one.playbook.examples),
             "coverage": 0.0,
-            "failures": [failure],
+            "failures": [{"example": "", "why": f"lint: {problem}"} for problem in problems],
             "missing": [],
         }
+    proof = proved(bound(one.playbook, library))
     return {
         "playbook": one.playbook.id,
         "examples": len(one.playbook.examples),
@@ -175,7 +184,7 @@ def _fact(given: str) -> tuple[str, Any]:
     name, _, value = given.partition("=")
     if name not in FACTS:
         base.fail(f"There is no fact “{name}”.", 2)
-    return name, yaml.safe_load(value)
+    return name, plain_value(value)
 
 
 class _Player:
@@ -252,5 +261,5 @@ class _Player:
         if shown.kind in ("multi", "photo"):
             value = [one.strip() for one in said.split(",") if one.strip()]
         if shown.kind == "number":
-            value = yaml.safe_load(said)
+            value = plain_value(said)
         return Answer(path, value, by=by)

@@ -17,6 +17,7 @@ from service.core.work import Resources, Work
 from service.demo import district
 from service.demo.casting import Cast, cases
 from service.demo.founding import District, founded
+from service.demo.guided import helped, prepared
 from service.demo.hours import ZONE
 from service.demo.plots import Case, Plot, Step
 from service.people.models import Person
@@ -83,9 +84,12 @@ async def fill(work: Work) -> None:
     until = work.now
     work.now = until - WEEKS - timedelta(days=1)
     made = await founded(work, rng)
+    await prepared(work, made)
     cast = Cast(made, rng, until - WEEKS, until)
     await Play(work, until).run(cast)
-    work.now, work.actor = until, SYSTEM
+    work.now = until
+    await helped(work, made, rng)
+    work.actor = SYSTEM
     work.announced.clear()
 
 

@@ -73,7 +73,7 @@ class Not(_Form):
 
 
 def _kind(value: Any) -> str | None:
-    keys = value if isinstance(value, dict) else type(value).model_fields
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", {})
     for name in ("fact", "all", "any", "not", "not_"):
         if name in keys:
             return name.rstrip("_")

@@ -265,7 +265,7 @@ def _kind(value: Any) -> str | None:
         if "action" in value:
             return "action"
         return next((name for name in KINDS if name in value), None)
-    return kind_of(value)
+    return kind_of(value) if isinstance(value, _Step) else None
 
 
 def kind_of(step: object) -> str:

@@ -22,8 +22,16 @@ from service.tickets.models import Ticket
 from service.tickets.opening import open_ticket
 from service.tickets.priority import Priority
 from service.tickets.resolution import Cause, Fix, Outcome
-from service.tickets.rules import desk_rules
+from service.tickets.rules import DeskRules, desk_rules
 
+NEAREST: Mapping[str, tuple[str, ...]] = {
+    "mdm": ("devices",),
+    "testing": ("devices",),
+    "vendor": ("devices",),
+    "voice": ("network",),
+    "filter": ("network", "accounts"),
+}
+"""Where a handoff goes on a desk that has no queue of that name; else to its default queue."""
 SOLVED = frozenset({Outcome.SOLVED_CONFIRMED.value, Outcome.SOLVED_ASSUMED.value})
 DESK_LANGUAGE = "en"
 
@@ -53,8 +61,7 @@ async def _opened(desk: Work, run: PlaybookRun, book: Book, to: HandedOver) -> i
     }
     categories = [to.category, *book.main.applies_to.categories]
     wanted["category"] = next((one for one in categories if one in rules.categories), None)
-    if to.queue in rules.by_key:
-        wanted["queue"] = to.queue
+    wanted["queue"] = queue_key(rules, to.queue)
     if to.priority is not None:
         wanted["priority"] = Priority(to.priority)
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -80,8 +87,15 @@ async def _moved(desk: Work, run: PlaybookRun, to: HandedOver) -> None:
         await actions.triage(desk, ticket.id, inputs.Triage(**triage))
     if to.tags and not set(to.tags) <= set(ticket.tags):
         await actions.tag(desk, ticket.id, inputs.Tag(add=list(to.tags)))
-    if to.queue in rules.by_key and rules.by_key[to.queue].id != ticket.queue_id:
-        await actions.transfer(desk, ticket.id, inputs.Transfer(queue=to.queue, reason="guided help"))
+    queue = queue_key(rules, to.queue)
+    if rules.by_key[queue].id != ticket.queue_id:
+        await actions.transfer(desk, ticket.id, inputs.Transfer(queue=queue, reason="guided help"))
+
+
+def queue_key(rules: DeskRules, wanted: str) -> str:
+    """The queue of that name, or the nearest that this desk has."""
+    there = (one for one in (wanted, *NEAREST.get(wanted, ())) if one in rules.by_key)
+    return next(there, rules.default_queue.key)
 
 
 async def close_solved(work: Work, run: PlaybookRun, book: Book, state: State) -> None:

@@ -28,7 +28,8 @@ def test_up_prints_three_commands_that_work_when_pasted(live_demo: LiveDemo) -> 
     pasted = re.findall(r"^curl .*?(?=\n\n|\n#|\Z)", live_demo.printed, re.MULTILINE | re.DOTALL)
     filed, due, asked = [_pasted(command) for command in pasted]
     assert filed["number"] > 1001
-    assert filed["queue"]["key"] == "classroom"
+    assert filed["run"]["step"]["text"] == "¿Otros dispositivos se conectan en la misma aula?"
+    assert filed["suggested_playbooks"][0]["playbook"] == "chromebook-wifi"
     times = [ticket["next_due_at"] for ticket in due["items"]]
     assert len(times) == 3
     assert times == sorted(times)
@@ -60,6 +61,24 @@ def test_the_teachers_client_files_a_ticket_and_sees_it_solved(live_demo: LiveDe
     kinds = [line.split("  ")[1] for line in rest.splitlines()]
     assert kinds == ["ticket.opened", "ticket.replied", "ticket.resolved"]
     assert "Wren Halvorsen  I will set it." in rest
+
+
+def test_a_teacher_is_helped_in_the_terminal_and_handed_over(live_demo: LiveDemo) -> None:
+    said = ["yes", "dunno", "nothing", "didnt_help", "didnt_help"]
+    environment = live_demo.environment("teacher") | {"PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, str(ROOT / "examples" / "guided_help.py"), "my chromebook has no wifi"]
+    run = subprocess.run(
+        command, input="\n".join(said), env=environment, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("El Chromebook no se conecta a la Wi-Fi\n")
+    assert "Elija una de estas: nothing, no_school, connecting, bad_password, no_internet." in run.stdout
+    assert "Reparaciones sigue desde aquí." in run.stdout
+    number = re.search(r"^Ticket (\d+)$", run.stdout, re.MULTILINE)
+    assert number is not None
+    with live_demo.as_("technician") as desk:
+        events = desk.get(f"/tickets/{number[1]}/timeline").raise_for_status().json()["items"]
+    assert "Yes, others work" in events[-1]["body"]
 
 
 def test_the_queue_watcher_tells_what_happens(live_demo: LiveDemo) -> None:
