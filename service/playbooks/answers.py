@@ -76,7 +76,7 @@ def _text(value: Any) -> str:
 
 
 def _number(step: Question, value: Any) -> Any:
-    if not is_number(value) or abs(value) > LARGEST_NUMBER:
+    if not is_number(value) or not abs(value) <= LARGEST_NUMBER:
         raise DoesNotFit("number", en="Write a number.", es="Escriba un número.")
     low, high = step.minimum, step.maximum
     if (low is not None and value < low) or (high is not None and value > high):

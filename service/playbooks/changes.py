@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import func, insert, select
+import orjson
+from sqlalchemy import func, select, text
 
 from service.assets.loans import AskForLoaner, NoLoanerFree, ask_for_loaner
 from service.assets.models import Asset, AssetKind
@@ -15,7 +16,7 @@ from service.playbooks.conditions import leaves
 from service.playbooks.grammar import Book, Verb
 from service.playbooks.handing import close_solved, hand_to_desk, note, reply, update_ticket
 from service.playbooks.knowing import view_for
-from service.playbooks.models import ActionState, PlaybookRun, RunAction, RunEvent
+from service.playbooks.models import ActionState, PlaybookRun, RunAction
 from service.playbooks.state import (
     Advance,
     Effect,
@@ -32,7 +33,6 @@ from service.playbooks.state import (
 from service.playbooks.traversal import advance, step_of, wakes_at
 
 BY_JOB: Final = frozenset({Verb.DEVICE_COMMAND, Verb.POE_CYCLE})
-_EVENTS: Any = RunEvent.__table__
 
 
 async def record(work: Work, run: PlaybookRun, book: Book, made: Advance) -> None:
@@ -85,21 +85,32 @@ def _waits_for(book: Book, state: State) -> str | None:
 async def _write_log(work: Work, run: PlaybookRun, made: Advance) -> None:
     if run.id is None:
         await work.session.flush()
-    rows = [
-        {
-            "run_id": run.id,
-            "at": work.now,
-            "kind": entry.kind,
-            "path": entry.path,
-            "actor_id": work.actor.person_id,
-            "actor_name": work.actor.name,
-            "detail": dict(entry.detail),
-            "seconds": entry.seconds,
-        }
+    log = [
+        {"kind": entry.kind, "path": entry.path, "detail": entry.detail, "seconds": entry.seconds}
         for entry in made.log
     ]
-    if rows:
-        await work.db.execute(insert(_EVENTS).values(rows))
+    if log:
+        given = {
+            "run": run.id,
+            "at": work.now,
+            "actor": work.actor.person_id,
+            "name": work.actor.name,
+            "log": orjson.dumps(log).decode(),
+        }
+        await work.db.execute(_WRITE_LOG, given)
+
+
+_WRITE_LOG = text(
+    """
+    INSERT INTO playbook_run_events (run_id, at, kind, path, actor_id, actor_name, detail, seconds)
+    SELECT :run, :at, kind, path, CAST(:actor AS bigint), :name, detail, seconds
+    FROM ROWS FROM (
+        jsonb_to_recordset(CAST(:log AS jsonb))
+            AS (kind text, path text, detail jsonb, seconds double precision)
+    ) WITH ORDINALITY AS line(kind, path, detail, seconds, n)
+    ORDER BY n
+    """
+)
 
 
 async def _do(work: Work, run: PlaybookRun, book: Book, state: State, effect: Effect) -> Event | None:

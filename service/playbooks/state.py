@@ -59,7 +59,8 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class State:
     """`frames` are the playbooks entered and the step in each, the innermost last. `asked_of` is who answers:
-    the requester, or the technician who took over. `until` is when the present step gives up."""
+    the requester, or the technician who took over. `until` is when the present step gives up, `acted_at` when
+    the last action was asked for."""
 
     frames: tuple[tuple[str, str], ...]
     stage: Stage
@@ -75,6 +76,7 @@ class State:
     dry: bool = False
     code: Mapping[str, str] = field(default_factory=dict)
     why: str | None = None
+    acted_at: datetime | None = None
 
     @property
     def path(self) -> str:
@@ -245,6 +247,7 @@ def to_json(state: State) -> dict[str, Any]:
         "dry": state.dry,
         "code": dict(state.code),
         "why": state.why,
+        "acted_at": state.acted_at.isoformat() if state.acted_at else None,
     }
 
 
@@ -268,6 +271,7 @@ def state_from(kept: Mapping[str, Any]) -> State:
         dry=kept["dry"],
         code=kept["code"],
         why=kept["why"],
+        acted_at=_instant(kept.get("acted_at")),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from service.playbooks import grammar
 from service.playbooks.answers import DoesNotFit, edge_of, fitted
-from service.playbooks.conditions import Compare, Condition, Op, Plain, holds, leaves, span
+from service.playbooks.conditions import Compare, Condition, LookUp, Op, Plain, holds, leaves, span
 from service.playbooks.facts import FACTS, Fact, Keeper
 from service.playbooks.grammar import DEEPEST_CALL, MOST_VISITS, TIMEOUTS, Audience, Book, Risk
 from service.playbooks.state import (
@@ -146,12 +146,20 @@ class _Walk:
         value = kept.get(self.prefix + rest)
         return Plain(value) if value is not None else None
 
-    def judge(self, condition: Condition) -> bool | None:
+    def look_after(self, name: str) -> Fact | Plain | None:
+        """The same after an action: what was so before it says nothing about what came of it."""
+        found, acted_at = self.look_up(name), self.state.acted_at
+        if not isinstance(found, Fact) or acted_at is None or FACTS[name].keeper not in ASKED:
+            return found
+        return found if found.as_of >= acted_at.replace(microsecond=0) else None
+
+    def judge(self, condition: Condition, look: LookUp | None = None) -> bool | None:
         """Whether it holds; what was read for it is written down."""
-        answer = holds(condition, self.look_up, self.now)
+        look = look or self.look_up
+        answer = holds(condition, look, self.now)
         read: dict[str, Any] = {}
         for leaf in leaves(condition):
-            found = self.look_up(leaf.fact)
+            found = look(leaf.fact)
             if isinstance(found, Fact):
                 read[leaf.fact] = [found.value, found.as_of.isoformat(), found.source]
             elif found is None and leaf.fact in FACTS:
@@ -342,6 +350,7 @@ class _Walk:
             return self.leave("ok")
         self.change(outs={**self.state.outs, self.state.path: "sent"})
         self.wait_here(Stage.ACTING, self.in_time("action"))
+        self.change(acted_at=self.now)
         self.note("action_requested", {"verb": wanted.verb, "attempt": attempt, "risk": wanted.risk})
         self.effects.append(wanted)
         return None
@@ -367,7 +376,7 @@ class _Walk:
             self.go("failed")
 
     def verify(self, step: grammar.Action) -> None:
-        if step.verify is None or self.judge(step.verify.check) is True:
+        if step.verify is None or self.judge(step.verify.check, self.look_after) is True:
             self.go("ok")
             return
         self.ask_for_facts(step.verify.check)
@@ -456,7 +465,8 @@ class _Walk:
             if self.is_same(event, self.step_at(event.path), left):
                 return
             raise CannotMove("answered_already", "This step has another answer already. Go back first.")
-        if event.path == self.state.path and isinstance(self.step, grammar.Action) and event.value == "yes":
+        is_sent = event.path == self.state.path and event.path in self.state.outs
+        if is_sent and isinstance(self.step, grammar.Action) and event.value == "yes":
             return
         raise CannotMove("another_step", "The run is not at this step. Read the run again.")
 
@@ -573,11 +583,11 @@ class _Walk:
                     self.judge(step.check)
                     self.go(_three(answer))
             case Stage.VERIFYING:
-                if holds(step.verify.check, self.look_up, self.now) is True:
-                    self.judge(step.verify.check)
+                if holds(step.verify.check, self.look_after, self.now) is True:
+                    self.judge(step.verify.check, self.look_after)
                     self.go("ok")
                 elif late:
-                    self.judge(step.verify.check)
+                    self.judge(step.verify.check, self.look_after)
                     self.go("failed")
             case Stage.WAITING:
                 self.waited(step, late=late)

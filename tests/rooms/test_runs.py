@@ -244,6 +244,20 @@ async def test_a_result_is_taken_once_and_a_fact_confirms_it(desk: Desk) -> None
     assert len(await desk.events(run, "action_resulted")) == 1
 
 
+async def test_what_was_so_before_an_action_does_not_confirm_it(desk: Desk) -> None:
+    await desk.knows(device__last_seen=ago(desk.work, minutes=3))
+    run = await desk.start()
+    for step, value in (("works_by_now", "no"), ("others_work", "yes"), ("network_list", "no_internet")):
+        await desk.says(run, step, value)
+    desk.work.now += timedelta(minutes=1)
+    await desk.says(run, "restart", "yes")
+    action = (await desk.work.session.scalars(select(RunAction))).one()
+    await waking.report_result(desk.work, action.id, "ok", None)
+    assert run.stage is Stage.VERIFYING
+    await waking.wake_one(desk.work, run.id)
+    assert run.stage is Stage.VERIFYING
+
+
 async def test_an_action_that_is_never_heard_of_times_out(desk: Desk) -> None:
     run = await until_restart(desk)
     await desk.says(run, "restart", "yes")
