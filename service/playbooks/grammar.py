@@ -134,7 +134,7 @@ class Info(_Step):
 
 
 class Check(_Step):
-    """Looks at facts. With `fresh` a fact that is missing or stale is asked for anew, and waited for."""
+    """Looks at facts. With `fresh` they are asked for anew, and waited for, where it does not hold."""
 
     check: Condition
     fresh: Span | None = None

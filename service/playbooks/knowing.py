@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, true
 
 from service.assets.loans import loaners_free
 from service.assets.models import Asset, AssetFact, AssetKind
@@ -144,20 +144,19 @@ async def _open_on_device(about: _About) -> int | None:
 
 
 async def _alike(about: _About) -> int | None:
-    """Like reports of others at the school: tickets of the family, and runs of this playbook without one."""
+    """Like reports of others at the school: tickets of its categories, and runs of it without a ticket."""
     run = about.run
     if run.school_id is None:
         return None
     since = about.eyes.now - ALIKE_WITHIN
-    families = {category.split(".")[0] for category in about.book.main.applies_to.categories}
-    family = or_(*(Ticket.category_id.startswith(one) for one in sorted(families))) if families else None
     reported = 0
-    if family is not None:
+    if about.book.main.applies_to.categories:
         reported = await about.count(
             Ticket.school_id == run.school_id,
             Ticket.opened_at >= since,
             Ticket.requester_id.is_distinct_from(run.person_id),
-            family,
+            or_(*(_of_symptom(category) for category in about.book.main.applies_to.categories)),
+            _of_kind((await about.asset()).kind) if run.asset_id is not None else true(),
             about.other_tickets,
         )
     runs = select(func.count(func.distinct(PlaybookRun.person_id))).where(
@@ -169,6 +168,18 @@ async def _alike(about: _About) -> int | None:
         PlaybookRun.person_id.is_distinct_from(run.person_id),
     )
     return reported + int((await about.eyes.db.execute(runs)).scalar_one())
+
+
+def _of_symptom(category: str) -> Any:
+    """Tickets of a category; of what lies under it too, unless it is a whole family such as “device”."""
+    same = Ticket.category_id == category
+    return or_(same, Ticket.category_id.startswith(f"{category}.")) if "." in category else same
+
+
+def _of_kind(kind: AssetKind) -> Any:
+    """Tickets about no device that is named, or about one of the same kind."""
+    alike = select(Asset.id).where(Asset.kind == kind)
+    return or_(Ticket.asset_id.is_(None), Ticket.asset_id.in_(alike))
 
 
 async def _loaners(about: _About) -> int:

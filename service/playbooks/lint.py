@@ -104,7 +104,7 @@ class _Linter:
             self.wrong("no_target", "way_out", f"The way out leads to “{way_out}”, which is not a step.")
         for step_id, ways in self.graph.items():
             for edge, target in ways.items():
-                if target is not None and target not in self.graph:
+                if target is not None and target != way_out and target not in self.graph:
                     self.wrong(
                         "no_target",
                         f"steps.{step_id}",
@@ -121,12 +121,8 @@ class _Linter:
         """Reachable, without cycles, and short enough."""
         reached = self.reached(self.playbook.start)
         for step_id in self.graph:
-            if step_id not in reached:
-                self.wrong(
-                    "unreachable",
-                    f"steps.{step_id}",
-                    f"Nothing leads to “{step_id}”.",
-                )
+            if reached and step_id not in reached:
+                self.wrong("unreachable", f"steps.{step_id}", f"Nothing leads to “{step_id}”.")
         cycle = self.cycle()
         if cycle:
             self.wrong(
@@ -256,7 +252,7 @@ class _Linter:
 
     def question(self, where: str, step: Question) -> None:
         values = [option.value for option in step.options]
-        for value in {value for value in values if values.count(value) > 1}:
+        for value in sorted({value for value in values if values.count(value) > 1}):
             self.wrong("twice", f"{where}.options", f"The option “{value}” is here twice.")
         chosen = step.question in ("single", "multi")
         if chosen and len(values) < 2:
@@ -396,9 +392,8 @@ class _Linter:
             for name, value in spans.items():
                 if value is not None and span(value) > span(self.playbook.life):
                     self.wrong("too_long", f"steps.{step_id}.{name}", "This is longer than the run may live.")
-        if self.playbook.way_out is not None and not isinstance(
-            self.playbook.steps.get(self.playbook.way_out), Handoff | End
-        ):
+        way_out = self.playbook.steps.get(self.playbook.way_out or "")
+        if way_out is not None and not isinstance(way_out, Handoff | End):
             self.wrong("way_out", "way_out", "The way out is a handoff, or an end.")
 
 
@@ -424,8 +419,8 @@ def _longest_of(part: Playbook, library: Mapping[str, Playbook], parts: dict[str
     key = f"{part.id} {left}"
     if key not in parts:
         linter = _Linter(part, library, ())
-        is_endless = left == 0 or bool(linter.cycle())
-        parts[key] = MOST_VISITS + 1 if is_endless else linter.longest(part.start, {}, parts, left - 1)
+        is_told_elsewhere = left == 0 or bool(linter.cycle())
+        parts[key] = 0 if is_told_elsewhere else linter.longest(part.start, {}, parts, left - 1)
     return parts[key]
 
 
@@ -437,7 +432,9 @@ def _reaches(part: Playbook, library: Mapping[str, Playbook]) -> set[str]:
         if one.id in seen:
             continue
         seen.add(one.id)
-        waiting.extend(library[name] for _, name in grammar.called_by(one) if name in library)
+        called = {name for _, name in grammar.called_by(one)}
+        waiting.extend(library[name] for name in called & library.keys())
+        seen |= called - library.keys()
     return seen
 
 

@@ -7,14 +7,14 @@ open at every step (I don't know, I can't, nobody answers) and lead to the way o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from service.playbooks import grammar
 from service.playbooks.answers import DoesNotFit
 from service.playbooks.conditions import span
-from service.playbooks.facts import FACTS, Fact, FactType
+from service.playbooks.facts import FACTS, Fact, FactType, Keeper
 from service.playbooks.grammar import Book, Example
 from service.playbooks.state import (
     Advance,
@@ -127,7 +127,18 @@ class _Play:
             self.facts[name] = fact_from(name, given, self.now)
 
     def view(self) -> View:
-        return View(self.now, self.facts.get)
+        return View(self.now, self.fact)
+
+    def fact(self, name: str) -> Fact | None:
+        """A fact; what the desk counts and the district decided is always of now."""
+        fact = self.facts.get(name)
+        if fact is not None and name in FACTS and FACTS[name].keeper in (Keeper.DESK, Keeper.DISTRICT):
+            return replace(fact, as_of=self.now) if not self.is_aged(name) else fact
+        return fact
+
+    def is_aged(self, name: str) -> bool:
+        """Whether the example says itself how old it is."""
+        return isinstance(self.example.facts.get(name), Mapping)
 
     def whole(self) -> Played:
         made = begin(self.book, self.view())

@@ -149,7 +149,7 @@ class _Walk:
     def look_after(self, name: str) -> Fact | Plain | None:
         """The same after an action: what was so before it says nothing about what came of it."""
         found, acted_at = self.look_up(name), self.state.acted_at
-        if not isinstance(found, Fact) or acted_at is None or FACTS[name].keeper not in ASKED:
+        if not isinstance(found, Fact) or acted_at is None or not _is_asked(name):
             return found
         return found if found.as_of >= acted_at.replace(microsecond=0) else None
 
@@ -248,7 +248,7 @@ class _Walk:
 
     def check(self, step: grammar.Check) -> str | None:
         answer = self.judge(step.check)
-        if answer is None and step.fresh and not self.state.dry and self.ask_for_facts(step.check):
+        if answer is not True and step.fresh and not self.state.dry and self.ask_for_facts(step.check):
             self.wait_here(Stage.FRESHENING, self.now + span(step.fresh))
             return None
         return self.leave(_three(answer))
@@ -579,7 +579,7 @@ class _Walk:
                 self.go("timeout")
             case Stage.FRESHENING:
                 answer = holds(step.check, self.look_up, self.now)
-                if answer is not None or late:
+                if answer is True or late or (answer is False and self.was_read_anew(step.check)):
                     self.judge(step.check)
                     self.go(_three(answer))
             case Stage.VERIFYING:
@@ -604,10 +604,16 @@ class _Walk:
         if self.state.stage is Stage.WAITING and self.step.wait.reply:
             self.go("done")
 
+    def was_read_anew(self, condition: Condition) -> bool:
+        """Whether every fact of it that can be read anew has been, since the step was entered."""
+        found = [self.view.fact(leaf.fact) for leaf in leaves(condition) if _is_asked(leaf.fact)]
+        entered = self.state.since.replace(microsecond=0)
+        return all(fact is not None and fact.as_of >= entered for fact in found)
+
     def ask_for_facts(self, condition: Condition) -> bool:
         """Ask for the facts of a condition that somebody can read anew; whether there are any."""
         names = {leaf.fact for leaf in leaves(condition)}
-        wanted = tuple(sorted(n for n in names if n in FACTS and FACTS[n].keeper in ASKED))
+        wanted = tuple(sorted(filter(_is_asked, names)))
         if wanted:
             self.note("fact_asked", {"facts": list(wanted)})
             self.effects.append(Refresh(wanted))
@@ -690,6 +696,11 @@ def can_go_back(book: Book, state: State, view: View) -> bool:
     walk = _Walk(book, state, view)
     at = None if state.is_finished else walk.last_asked()
     return at is not None and not any(map(walk.has_changed_something, state.visits[at:]))
+
+
+def _is_asked(name: str) -> bool:
+    """Whether somebody can read a fact anew."""
+    return name in FACTS and FACTS[name].keeper in ASKED
 
 
 def _three(answer: bool | None) -> str:
