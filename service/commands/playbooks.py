@@ -17,7 +17,7 @@ from service.commands import base
 from service.playbooks.answers import DoesNotFit
 from service.playbooks.cards import Card, card
 from service.playbooks.facts import FACTS, Fact
-from service.playbooks.grammar import Book, Playbook, bound
+from service.playbooks.grammar import Book, Playbook, bound, called_by
 from service.playbooks.graph import mermaid
 from service.playbooks.library import FOLDER, Shelved, files, linted, load
 from service.playbooks.proving import CannotPlay, fact_from, proved
@@ -122,19 +122,26 @@ def _stop_at(problems: list[Problem]) -> None:
 
 
 def _library(shelf: list[Shelved]) -> dict[str, Playbook]:
-    """The playbooks read, and those beside them and in the desk's own folder, for their parts."""
-    library: dict[str, Playbook] = {}
-    read = {one.path.resolve() for one in shelf}
-    for folder in [FOLDER, *{one.path.parent for one in shelf}]:
-        for path in files([folder]):
-            if path.resolve() in read:
-                continue
-            try:
-                beside = load(path).playbook
-            except (Unreadable, OSError):
-                continue
-            library[beside.id] = beside
-    return library | {one.playbook.id: one.playbook for one in shelf}
+    """The playbooks read, with the parts they call from beside them or the desk's own folder."""
+    library = {one.playbook.id: one.playbook for one in shelf}
+    folders = [*{one.path.parent for one in shelf}, FOLDER]
+    waiting = list(library.values())
+    while waiting:
+        for _, name in called_by(waiting.pop()):
+            if name not in library and (part := _part(folders, name)) is not None:
+                library[name] = part
+                waiting.append(part)
+    return library
+
+
+def _part(folders: list[Path], name: str) -> Playbook | None:
+    """A playbook is in the file of its name."""
+    for folder in folders:
+        try:
+            return load(folder / f"{name}.yaml").playbook
+        except (Unreadable, OSError):
+            continue
+    return None
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

@@ -93,6 +93,7 @@ class _Linter:
             self.step(step_id, step)
         self.calls()
         self.spans()
+        self.examples()
 
     # The graph.
 
@@ -243,6 +244,8 @@ class _Linter:
         for edge in step.rules_out:
             if edge not in ways:
                 self.wrong("no_edge", f"{where}.rules_out.{edge}", f"“{step_id}” cannot be left by “{edge}”.")
+        if step.on_timeout is not None and "timeout" not in ways:
+            self.wrong("no_edge", f"{where}.on_timeout", f"“{step_id}” does not time out: drop `on_timeout`.")
         if isinstance(step, Question):
             self.question(where, step)
         if isinstance(step, Action):
@@ -317,11 +320,14 @@ class _Linter:
                 self.wrong("reference", where, problem)
             return
         if leaf.fact not in FACTS:
-            near = _nearest(leaf.fact)
-            hint = f" Did you mean {near}?" if near else ""
-            self.wrong("no_fact", where, f"There is no fact “{leaf.fact}”.{hint}")
+            self.no_fact(where, leaf.fact)
         elif (why := misfit(leaf)) is not None:
             self.wrong("misfit", where, f"{why}.")
+
+    def no_fact(self, where: str, name: str) -> None:
+        near = _nearest(name)
+        hint = f" Did you mean {near}?" if near else ""
+        self.wrong("no_fact", where, f"There is no fact “{name}”.{hint}")
 
     def earlier_step(self, name: str, step_id: str | None, leaf: Compare | None = None) -> str | None:
         """What is wrong with a name of an answer or an outcome; None if nothing."""
@@ -395,6 +401,14 @@ class _Linter:
         way_out = self.playbook.steps.get(self.playbook.way_out or "")
         if way_out is not None and not isinstance(way_out, Handoff | End):
             self.wrong("way_out", "way_out", "The way out is a handoff, or an end.")
+
+    def examples(self) -> None:
+        """An example with a fact that nobody knows would prove nothing."""
+        for n, example in enumerate(self.playbook.examples):
+            told = {"facts": example.facts} | {f"arrives.{at}": new for at, new in example.arrives.items()}
+            for place, facts in told.items():
+                for name in sorted(facts.keys() - FACTS.keys()):
+                    self.no_fact(f"examples.{n}.{place}.{name}", name)
 
 
 _DEFAULTED: Final = frozenset({"dont_know", "cannot", "timeout", "failed", "refused", "timed_out"})

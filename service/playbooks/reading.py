@@ -80,9 +80,8 @@ def source_of(text: str) -> Source:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         said = getattr(error, "problem", None) or "it cannot be read"
-        raise Unreadable(
-            [Problem("yaml", f"This is not YAML: {said}.", "", mark.line + 1 if mark else 1)]
-        ) from None
+        line = min(mark.line, text.count("\n", 0, -1)) + 1 if mark else 1
+        raise Unreadable([Problem("yaml", f"This is not YAML: {said}.", "", line)]) from None
     if node is None:
         raise Unreadable([Problem("empty", "There is nothing in this file.")])
     reader = _Reader()

@@ -14,6 +14,7 @@ from service.sla.policy import Agreement
 from service.tickets.models import Ticket
 
 SERVING = SERVING_ROLES
+SLA = list(Agreement).index(Agreement.SLA) + 1
 
 
 def may_read(actor: Actor) -> bool:
@@ -165,6 +166,14 @@ def sees_timer(actor: Actor, ticket: Any, timer: Any) -> bool:
     if timer.agreement is Agreement.SLA or sees_notes(actor, ticket):
         return True
     return actor.role is Role.VENDOR and timer.vendor_id is not None and timer.vendor_id == actor.person_id
+
+
+def timers_seen(actor: Actor, ticket: Any, timers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of a ticket's timers, as the database writes them into JSON, that the actor sees."""
+    if all(timer["agreement"] == SLA for timer in timers) or sees_notes(actor, ticket):
+        return timers
+    own = actor.person_id if actor.role is Role.VENDOR else None
+    return [t for t in timers if t["agreement"] == SLA or (own is not None and t["vendor_id"] == own)]
 
 
 TIMER_SEEN: ColumnElement[bool] = or_(
