@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     max_aliases: int = Field(30, ge=1, le=500, description="Most aliases in one GraphQL document.")
     max_subscriptions: int = Field(20, ge=1, le=1_000, description="Subscriptions one connection may hold.")
     worker_concurrency: int = Field(4, ge=1, le=64, description="Jobs a worker runs side by side.")
+    desk_language: Literal["en", "es"] = Field(
+        "en", description="Language of notes that guided help leaves on tickets nobody has taken yet."
+    )
     idempotency_hours: int = Field(48, ge=1, le=720, description="Hours an idempotency key is remembered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "json", "console"] = Field(

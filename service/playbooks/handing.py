@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import select
+
 from service.core.errors import Conflict, Invalid
+from service.core.settings import settings
 from service.core.work import Work
+from service.people.models import Person
 from service.playbooks.grammar import Book
 from service.playbooks.models import PlaybookRun
 from service.playbooks.queries import summary_of
@@ -33,7 +37,6 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
 }
 """Where a handoff goes on a desk that has no queue of that name; else to its default queue."""
 SOLVED = frozenset({Outcome.SOLVED_CONFIRMED.value, Outcome.SOLVED_ASSUMED.value})
-DESK_LANGUAGE = "en"
 
 
 async def hand_to_desk(work: Work, run: PlaybookRun, book: Book, state: State, to: HandedOver) -> None:
@@ -45,8 +48,7 @@ async def hand_to_desk(work: Work, run: PlaybookRun, book: Book, state: State, t
         await work.session.flush()
     else:
         await _moved(desk, run, to)
-    made = await summary_of(desk, run, DESK_LANGUAGE)
-    await actions.note(desk, run.ticket_id, inputs.Note(body=as_text(made, DESK_LANGUAGE)))
+    await _note_summary(desk, run, run.ticket_id)
 
 
 async def _opened(desk: Work, run: PlaybookRun, book: Book, to: HandedOver) -> int:
@@ -105,8 +107,7 @@ async def close_solved(work: Work, run: PlaybookRun, book: Book, state: State) -
     desk = work.as_desk()
     await work.session.flush()
     ticket = await work.session.get_one(Ticket, run.ticket_id)
-    made = as_text(await summary_of(desk, run, DESK_LANGUAGE), DESK_LANGUAGE)
-    await actions.note(desk, ticket.id, inputs.Note(body=made))
+    await _note_summary(desk, run, ticket.id)
     if is_open(ticket.status) and state.code.get("outcome") in SOLVED:
         solved = inputs.Resolve(
             resolution=f"Solved with guided help: {in_language(book.main.title, run.language)}",
@@ -115,6 +116,14 @@ async def close_solved(work: Work, run: PlaybookRun, book: Book, state: State) -
             outcome=Outcome(state.code["outcome"]),
         )
         await actions.resolve(desk, ticket.id, solved)
+
+
+async def _note_summary(desk: Work, run: PlaybookRun, number: int) -> None:
+    """What was learnt, in the language of the technician who has the ticket, else in the desk's."""
+    theirs = select(Person.language).join(Ticket, Ticket.assignee_id == Person.id).where(Ticket.id == number)
+    language = await desk.session.scalar(theirs) or settings().desk_language
+    made = await summary_of(desk, run, language)
+    await actions.note(desk, number, inputs.Note(body=as_text(made, language)))
 
 
 async def note(work: Work, run: PlaybookRun, body: str) -> None:

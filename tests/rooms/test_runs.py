@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 
 from service.assets.facts import FactIn, keep_facts
 from service.assets.models import Asset, AssetFact, AssetKind, Loan, LoanState
-from service.core.actor import Role
+from service.core.actor import SYSTEM, Role
 from service.core.errors import Conflict, Forbidden, Invalid, NotFound
 from service.core.work import Work
 from service.playbooks import actions, district, opening, queries, suggesting, versions, waking
@@ -29,6 +29,7 @@ from service.tickets import inputs
 from service.tickets.lifecycle import Status
 from service.tickets.models import Ticket, TicketEvent
 from tests import makers
+from tests.playbook_texts import small
 
 WIFI = "chromebook-wifi"
 
@@ -584,6 +585,42 @@ async def test_a_withdrawn_version_hands_its_open_runs_over(desk: Desk) -> None:
     with pytest.raises(Invalid, match="no playbook"):
         await desk.start(playbook="our-wipe")
     assert run.stage is Stage.ASKING
+
+
+async def test_the_open_runs_of_a_withdrawn_version_go_to_technicians(app: Any) -> None:
+    resources = app.state.resources
+    name = makers.unique("gone")
+    async with resources.begin(SYSTEM) as work:
+        await makers.default_queue(work)
+        version = await makers.make_playbook(work, small(name))
+        teacher = await makers.make_person(work)
+    async with resources.begin(SYSTEM) as work:
+        theirs = await makers.acting(work, teacher)
+        run = await actions.start_run(theirs, actions.StartRun(playbook=name))
+        await versions.withdraw_playbook(work, version.id, versions.Withdraw(reason="Wrong"))
+    for _ in range(2):
+        await waking.end_withdrawn(resources, version.id)
+    async with resources.begin(SYSTEM) as work:
+        after = await work.session.get_one(PlaybookRun, run.id)
+        assert (after.stage, after.state["why"]) == (Stage.HANDED_OVER, "the playbook was withdrawn")
+        ticket = await work.session.get_one(Ticket, after.ticket_id)
+        assert ticket.requester_id == teacher.id
+
+
+async def test_the_note_is_in_the_language_of_the_technician_who_has_the_ticket(desk: Desk) -> None:
+    desk.technician.language = "es"
+    ticket = await makers.make_ticket(await desk.as_(desk.teacher), asset_tag=desk.chromebook.tag)
+    await tickets.transfer(desk.work, ticket.id, inputs.Transfer(queue="network"))
+    await tickets.assign(desk.work, ticket.id, inputs.Assign(assignee_id=desk.technician.id))
+    run = await desk.start(ticket=ticket.id)
+    await desk.says(run, "others_work", "yes")
+    await desk.says(run, "network_list", way="dont_know")
+    query = select(TicketEvent.body).where(
+        TicketEvent.ticket_id == ticket.id, TicketEvent.kind == "ticket.noted"
+    )
+    note = (await desk.work.session.scalars(query)).one()
+    assert note.startswith("Ayuda guiada: El Chromebook no se conecta a la Wi-Fi")
+    assert "Sí, los demás funcionan" in note
 
 
 async def test_a_reply_on_the_ticket_ends_a_wait_for_it(desk: Desk) -> None:
