@@ -1,14 +1,17 @@
 """Which playbooks fit what somebody says: by device, category and words.
 
-PURE.
+PURE. A word counts the more, the fewer playbooks have it; what fits less than half as well as the best is
+not suggested.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from service.playbooks.grammar import Playbook
@@ -16,9 +19,16 @@ from service.playbooks.grammar import Playbook
 STEM: Final = 5
 MOST_WORDS: Final = 200
 LEAST: Final = 2
-KIND, CATEGORY, FAMILY, WORD, MOST_FOR_WORDS = 1, 4, 2, 2, 8
-_APART: Final = re.compile(r"[^a-z0-9ñ]+")
+KIND, CATEGORY, FAMILY, MOST_FOR_WORDS = 1, 4, 2, 12
+_APART: Final = re.compile(r"[^a-z0-9]+")
 _JOINED: Final = re.compile("[-'\u2019]")
+_SAYS_NOTHING: Final = """
+my the is it on in an and to of not no does dont doesnt do can cant cannot wont with for at this that
+me we you have has was are be will get got when what why how from but its im
+el la los las mi mis de del en se es un una con por que no si al lo le su sus me te ya muy este esta
+esto para hay son fue ser sin pero como cuando
+"""
+_EMPTY: Final = frozenset(_SAYS_NOTHING.split())
 
 
 @dataclass(frozen=True)
@@ -40,13 +50,25 @@ class Candidate:
     words: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """The playbooks that can be suggested, and how much each of their words tells."""
+
+    candidates: tuple[Candidate, ...]
+
+    @cached_property
+    def weights(self) -> Mapping[str, int]:
+        found = Counter(word for one in self.candidates for word in one.words)
+        return {word: 4 if number <= 2 else 2 if number <= 6 else 1 for word, number in found.items()}
+
+
 def stems(texts: Iterable[str]) -> frozenset[str]:
-    """The beginnings of the words in these texts, without accents and case: “Wi-Fi” is wifi."""
+    """The beginnings of the words in these texts, without accents, case and what says nothing."""
     found: list[str] = []
     for text in texts:
         plain = unicodedata.normalize("NFKD", _JOINED.sub("", text.casefold()))
         plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
-        found += [word[:STEM] for word in _APART.split(plain) if len(word) > 1]
+        found += [word[:STEM] for word in _APART.split(plain) if len(word) > 1 and word not in _EMPTY]
     return frozenset(found[:MOST_WORDS])
 
 
@@ -60,11 +82,11 @@ def candidate(playbook: Playbook) -> Candidate:
     )
 
 
-def score(one: Candidate, wanted: Wanted) -> int:
+def score(one: Candidate, wanted: Wanted, weights: Mapping[str, int]) -> int:
     """How well a playbook fits; 0 when the device is of another kind."""
     if wanted.asset_kind and one.kinds and wanted.asset_kind not in one.kinds:
         return 0
-    points = min(WORD * len(one.words & wanted.words), MOST_FOR_WORDS)
+    points = min(sum(weights[word] for word in one.words & wanted.words), MOST_FOR_WORDS)
     if wanted.category:
         points += max((_category(mine, wanted.category) for mine in one.categories), default=0)
     if wanted.asset_kind and wanted.asset_kind in one.kinds:
@@ -78,8 +100,9 @@ def _category(mine: str, asked: str) -> int:
     return FAMILY if asked.split(".")[0] == mine.split(".")[0] else 0
 
 
-def best(candidates: Mapping[str, Candidate], wanted: Wanted, *, most: int = 3) -> list[tuple[str, int]]:
+def best(shelf: Shelf, wanted: Wanted, *, most: int = 3) -> list[tuple[str, int]]:
     """The playbooks that fit, best first, with their scores."""
-    found = ((name, score(one, wanted)) for name, one in candidates.items())
-    fitting = [(name, points) for name, points in found if points >= LEAST]
-    return sorted(fitting, key=lambda one: (-one[1], one[0]))[:most]
+    found = [(one.playbook, score(one, wanted, shelf.weights)) for one in shelf.candidates]
+    found.sort(key=lambda one: (-one[1], one[0]))
+    enough = max(LEAST, found[0][1] / 2) if found else LEAST
+    return [one for one in found[:most] if one[1] >= enough]

@@ -48,14 +48,15 @@ async def suggestions(
     there = await current(eyes)
     if not there:
         return []
-    candidates = await eyes.shelf.get("playbook candidates", lambda: _candidates(eyes, there))
+    shelf = await eyes.shelf.get("playbook candidates", lambda: _candidates(eyes, there))
     wanted = choosing.Wanted(choosing.stems(texts), category, asset_kind)
-    found = choosing.best(candidates, wanted)
+    found = choosing.best(shelf, wanted)
     return [await _told(eyes, there[name], language) for name, _ in found if name in there]
 
 
-async def _candidates(eyes: Eyes, there: dict[str, int]) -> dict[str, choosing.Candidate]:
-    return {name: choosing.candidate((await book_of(eyes, version)).main) for name, version in there.items()}
+async def _candidates(eyes: Eyes, there: dict[str, int]) -> choosing.Shelf:
+    books = [await book_of(eyes, version) for version in there.values()]
+    return choosing.Shelf(tuple(choosing.candidate(book.main) for book in books))
 
 
 async def _kind(eyes: Eyes, tag: str) -> str | None:
