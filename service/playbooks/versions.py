@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +22,7 @@ from service.playbooks import access, library
 from service.playbooks.grammar import Action, Book, Playbook, Risk, book_from, bound, plain
 from service.playbooks.lint import problems_in
 from service.playbooks.models import Origin, PlaybookVersion, VersionStatus
-from service.playbooks.proving import proved
+from service.playbooks.proving import Proof, proved
 from service.playbooks.reading import Problem, Source, Unreadable, playbook_of, source_of
 
 MOST_PROBLEMS = 50
@@ -176,7 +178,7 @@ async def write_playbook(work: Work, wanted: WritePlaybook) -> PlaybookVersion:
     """A new draft: of a new playbook, or the next version of one."""
     require(access.may_write_playbooks(work.actor))
     await _lock(work)
-    playbook, _ = _read(wanted.source)
+    playbook, _ = await asyncio.to_thread(_read, wanted.source)
     return await _added(work, playbook, Origin.DISTRICT, wanted.source)
 
 
@@ -186,7 +188,7 @@ async def rewrite_playbook(work: Work, version_id: int, wanted: WritePlaybook) -
     require(access.may_write_playbooks(work.actor))
     version = await version_for_update(work, version_id)
     _refuse_unless(version, VersionStatus.DRAFT, VersionStatus.REVIEW)
-    playbook, source = _read(wanted.source)
+    playbook, source = await asyncio.to_thread(_read, wanted.source)
     if playbook.id != version.playbook:
         raise _not_ready(
             [Problem("id", f"This is a draft of “{version.playbook}”.", "id", source.line("id"))]
@@ -276,18 +278,36 @@ def _read(text: str) -> tuple[Playbook, Source]:
 
 async def _ready(work: Work, version: PlaybookVersion) -> Book:
     """The book of a draft that is in order, else what is wrong with it. NotReady."""
-    playbook, source = _read(version.source)
-    parts = await parts_there(work)
+    looked = await asyncio.to_thread(_looked_over, version.source, await parts_there(work))
+    if looked.problems or looked.book is None:
+        raise _not_ready(looked.problems)
+    return looked.book
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is wrong with a playbook's text, its book if it is in order, and the share of ways shown."""
+
+    problems: Sequence[Problem]
+    book: Book | None = None
+    coverage: float = 0.0
+
+
+def _looked_over(text: str, parts: Mapping[str, Playbook]) -> Looked:
+    """Read, lint and prove a text: seconds of work for a large one, so it is done in a thread."""
+    try:
+        source = source_of(text)
+        playbook = playbook_of(source)
+    except Unreadable as error:
+        return Looked(error.problems)
     if problems := problems_in(playbook, parts, source=source):
-        raise _not_ready(problems)
+        return Looked(problems)
     book = bound(playbook, parts)
-    if problems := _unproved(book):
-        raise _not_ready(problems)
-    return book
-
-
-def _unproved(book: Book) -> list[Problem]:
     proof = proved(book)
+    return Looked(_unproved(proof), book, round(proof.coverage, 4))
+
+
+def _unproved(proof: Proof) -> list[Problem]:
     failed = [Problem("example", f"Example “{name}”: {why}.", "examples") for name, why in proof.failures]
     missing = [
         Problem("no_example", f"No example takes “{edge}” of “{step}”.", f"steps.{step}")
@@ -306,21 +326,9 @@ async def parts_there(eyes: Eyes) -> dict[str, Playbook]:
 async def check_playbook(eyes: Eyes, wanted: WritePlaybook) -> dict[str, Any]:
     """What is wrong with a playbook, and how its examples come out; nothing is kept."""
     require(access.may_write_playbooks(eyes.actor))
-    try:
-        source = source_of(wanted.source)
-        playbook = playbook_of(source)
-    except Unreadable as error:
-        return {"problems": [told(one) for one in error.problems[:MOST_PROBLEMS]], "coverage": 0.0}
-    parts = await parts_there(eyes)
-    problems = problems_in(playbook, parts, source=source)
-    if problems:
-        return {"problems": [told(one) for one in problems[:MOST_PROBLEMS]], "coverage": 0.0}
-    book = bound(playbook, parts)
-    wrong = _unproved(book)
-    return {
-        "problems": [told(one) for one in wrong[:MOST_PROBLEMS]],
-        "coverage": round(proved(book).coverage, 4),
-    }
+    looked = await asyncio.to_thread(_looked_over, wanted.source, await parts_there(eyes))
+    problems = [told(one) for one in looked.problems[:MOST_PROBLEMS]]
+    return {"problems": problems, "coverage": looked.coverage}
 
 
 def told(problem: Problem) -> dict[str, Any]:
