@@ -179,7 +179,7 @@ async def _lend(work: Work, run: PlaybookRun, wanted: Perform) -> str | None:
             ticket=run.ticket_id,
             days=int(wanted.arguments.get("days", 14)),
             order=wanted.verb == Verb.LOANER_ORDER,
-            source_key=f"run {run.id} {wanted.path} {wanted.attempt}",
+            source_key=f"run {run.id} {wanted.path}",
         ),
     )
     if loan.asset_id is None:
