@@ -77,6 +77,7 @@ class State:
     code: Mapping[str, str] = field(default_factory=dict)
     why: str | None = None
     acted_at: datetime | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -248,6 +249,7 @@ def to_json(state: State) -> dict[str, Any]:
         "code": dict(state.code),
         "why": state.why,
         "acted_at": state.acted_at.isoformat() if state.acted_at else None,
+        "skipped": list(state.skipped),
     }
 
 
@@ -271,7 +273,8 @@ def state_from(kept: Mapping[str, Any]) -> State:
         dry=kept["dry"],
         code=kept["code"],
         why=kept["why"],
-        acted_at=_instant(kept.get("acted_at")),
+        acted_at=_instant(kept["acted_at"]),
+        skipped=tuple(kept["skipped"]),
     )
 
 

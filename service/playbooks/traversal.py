@@ -494,8 +494,11 @@ class _Walk:
 
     def skipped(self, event: Skip) -> None:
         if event.path != self.state.path or self.state.stage is not Stage.ASKING:
-            raise CannotMove("another_step", "The run is not at this step. Read the run again.")
+            if event.path not in self.state.skipped:
+                raise CannotMove("another_step", "The run is not at this step. Read the run again.")
+            return
         self.may_answer(event.by)
+        self.change(skipped=(*self.state.skipped, event.path))
         self.note("not_relevant", {"reason": event.reason, "by": event.by})
         step = self.step
         if isinstance(step, grammar.Question):
@@ -551,6 +554,7 @@ class _Walk:
             frames=frames_to(self.book, visit.path),
             visits=(*reopened, Visit(visit.path, self.now)),
             answers={path: value for path, value in self.state.answers.items() if path not in gone},
+            skipped=tuple(path for path in self.state.skipped if path not in gone),
             outs={p: value for p, value in self.state.outs.items() if p not in gone and p not in calls},
             decisions=tuple(d for d in self.state.decisions if d.path not in gone),
             attempts={

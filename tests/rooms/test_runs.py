@@ -375,6 +375,8 @@ async def test_skipping_keeps_the_reason_for_the_author(desk: Desk) -> None:
     skipped = actions.SkipStep(step="others_work", reason="I am alone in the building")
     run = await actions.skip(await desk.as_(desk.teacher), run.id, skipped)
     assert run.path == "network_list"
+    version = run.version
+    assert (await actions.skip(await desk.as_(desk.teacher), run.id, skipped)).version == version
     assert [event.detail["reason"] for event in await desk.events(run, "not_relevant")] == [
         "I am alone in the building"
     ]
