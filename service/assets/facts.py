@@ -14,13 +14,18 @@ from service.assets.actions import asset_by_tag
 from service.assets.models import Asset, AssetFact
 from service.core.actor import Actor, Scope
 from service.core.errors import Invalid, NotFound, require
-from service.core.fields import Input, Instant, Line
+from service.core.fields import Clean, Input, Instant, Line
 from service.core.idempotency import once
 from service.core.work import Eyes, Work
 from service.places.actions import may_edit_directory
 
 FactName = Annotated[str, Field(max_length=80, pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")]
-FactValue = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=500)]
+FactValue = (
+    StrictBool
+    | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
+    | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+    | Annotated[str, Field(max_length=500), Clean]
+)
 AHEAD = timedelta(minutes=5)  # how far a source's clock may run before ours
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 
 from service.assets.models import Asset, AssetKind, Loan, LoanState
 from service.core.actor import Actor, Role, Scope
@@ -99,13 +99,20 @@ async def ask_for_loaner(work: Work, wanted: AskForLoaner) -> Loan:
     return loan
 
 
+async def _one_at_a_time(work: Work, school_id: str | None) -> None:
+    """A lock on a device would not do: its row stays as it is, so who waited for it would lend it again."""
+    await work.session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"loaners {school_id}", 0)))
+    )
+
+
 async def _free_one(work: Work, school_id: str | None, kind: AssetKind) -> int:
+    await _one_at_a_time(work, school_id)
     query = (
         select(Asset.id)
         .where(_is_free(), Asset.school_id == school_id, Asset.kind == kind)
         .order_by(Asset.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
     )
     found = await work.session.scalar(query)
     if found is None:
@@ -123,7 +130,9 @@ async def move_loan(work: Work, loan_id: int, to: MoveLoan) -> Loan:
     if to.state not in NEXT.get(loan.state, frozenset()):
         raise Conflict(f"A loan that is {loan.state.value} does not become {to.state.value}.")
     if to.asset_tag is not None:
-        loan.asset_id = await _loaner_by_tag(work, to.asset_tag)
+        if to.state not in OUT:
+            raise Invalid.field("asset_tag", "The device is named when it goes out.", "not_now")
+        loan.asset_id = await _loaner_by_tag(work, loan, to.asset_tag)
     if to.state in OUT and loan.asset_id is None:
         raise Invalid.field("asset_tag", "Say which device it is.", "required")
     loan.state = to.state
@@ -133,10 +142,12 @@ async def move_loan(work: Work, loan_id: int, to: MoveLoan) -> Loan:
     return loan
 
 
-async def _loaner_by_tag(work: Work, tag: str) -> int:
-    found = await work.session.scalar(
-        select(Asset.id).where(Asset.tag == tag, _is_free()).with_for_update(of=Asset)
-    )
+async def _loaner_by_tag(work: Work, loan: Loan, tag: str) -> int:
+    """A free loaner, or the one that was set aside for this loan."""
+    school_id = await work.session.scalar(select(Asset.school_id).where(Asset.tag == tag))
+    await _one_at_a_time(work, school_id)
+    query = select(Asset.id).where(Asset.tag == tag, or_(_is_free(), Asset.id == loan.asset_id))
+    found = await work.session.scalar(query)
     if found is None:
         raise Invalid.field("asset_tag", "There is no free loaner with this tag.", "unknown_asset")
     return found

@@ -49,6 +49,7 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+Clean = AfterValidator(_clean)
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, or_, select, true
 
 from service.core.actor import SERVING_ROLES, Actor, Role, Scope
 from service.playbooks.grammar import Risk
@@ -29,7 +29,7 @@ def may_view(actor: Actor, run: Any, ticket: Any | None) -> bool:
 
     A vendor sees none: what people answered is not for them, even where the ticket is shared.
     """
-    if actor.sees_all or is_own(actor, run):
+    if actor.sees_all or is_own(actor, run, ticket):
         return True
     if actor.role is Role.VENDOR:
         return False
@@ -38,20 +38,25 @@ def may_view(actor: Actor, run: Any, ticket: Any | None) -> bool:
     return actor.role in SERVING_ROLES and run.school_id in actor.school_ids
 
 
-def is_own(actor: Actor, run: Any) -> bool:
+def is_own(actor: Actor, run: Any, ticket: Any | None) -> bool:
+    """Theirs, one they started, or their child's; not the child's where its ticket is confidential."""
     me = actor.person_id
     if me is None:
         return False
-    return me in (run.person_id, run.started_by_id) or run.person_id in actor.child_ids
+    if me in (run.person_id, run.started_by_id):
+        return True
+    return run.person_id in actor.child_ids and not (ticket is not None and ticket.confidential)
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """The rule of `may_view` as a condition on `playbook_runs`."""
     if actor.sees_all:
         return true()
-    mine = [actor.person_id, *sorted(actor.child_ids)]
     by_ticket = PlaybookRun.ticket_id.in_(select(Ticket.id).where(tickets.visible_to(actor)))
-    ways = [PlaybookRun.person_id.in_(mine), PlaybookRun.started_by_id == actor.person_id]
+    ways = [PlaybookRun.person_id == actor.person_id, PlaybookRun.started_by_id == actor.person_id]
+    if actor.child_ids:
+        secret = exists().where(Ticket.id == PlaybookRun.ticket_id, Ticket.confidential)
+        ways.append(and_(PlaybookRun.person_id.in_(sorted(actor.child_ids)), ~secret))
     if actor.role is not Role.VENDOR:
         ways.append(by_ticket)
     if actor.role in SERVING_ROLES and actor.school_ids:
@@ -66,6 +71,18 @@ def may_read(actor: Actor) -> bool:
 
 def may_start(actor: Actor) -> bool:
     return actor.holds(Scope.TICKETS_WRITE) and actor.role is not Role.VENDOR
+
+
+def may_start_for(actor: Actor, ticket: Any) -> bool:
+    """A run can change and resolve its ticket: it is begun by whose it is, and by who works there."""
+    me = actor.person_id
+    own = me is not None and me in (ticket.requester_id, ticket.opened_by_id)
+    return own or ticket.requester_id in actor.child_ids or tickets.may_work(actor, ticket)
+
+
+def may_use_device(actor: Actor, holder_id: int | None) -> bool:
+    """A run reads what is known of its device, and acts on it: not on one that is not theirs to know."""
+    return tickets.may_know_device(actor, holder_id)
 
 
 def may_work(actor: Actor, run: Any, ticket: Any | None) -> bool:
@@ -85,7 +102,7 @@ def side_of(actor: Actor, run: Any, ticket: Any | None) -> By | None:
         return "requester"
     if may_work(actor, run, ticket):
         return "technician"
-    return "requester" if is_own(actor, run) else None
+    return "requester" if is_own(actor, run, ticket) else None
 
 
 def may_approve(actor: Actor, run: Any, role: str) -> bool:

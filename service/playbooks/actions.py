@@ -10,7 +10,7 @@ from sqlalchemy import select
 from service.assets.models import Asset
 from service.core.actor import Role
 from service.core.errors import Conflict, Forbidden, Invalid, NotFound, require
-from service.core.fields import Id, Input, Language, Line
+from service.core.fields import Clean, Id, Input, Language, Line
 from service.core.idempotency import once
 from service.core.work import Work
 from service.people.models import Person
@@ -20,7 +20,7 @@ from service.playbooks.answers import DoesNotFit
 from service.playbooks.changes import record
 from service.playbooks.grammar import Book, Question
 from service.playbooks.knowing import view_for, view_of
-from service.playbooks.models import PlaybookRun, RunPhoto
+from service.playbooks.models import PlaybookRun, PlaybookVersion, RunPhoto, VersionStatus
 from service.playbooks.queries import run_for_update
 from service.playbooks.state import (
     Answer,
@@ -41,11 +41,11 @@ from service.tickets.models import Ticket
 from service.tickets.queries import ticket_rights
 
 StepPath = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[a-z0-9_.]+$")]
-AnswerText = Annotated[str, Field(max_length=4000)]
+AnswerText = Annotated[str, Field(max_length=4000), Clean]
 AnswerValue = (
     Annotated[bool, Field(strict=True)]
     | Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
-    | Annotated[float, Field(strict=True)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
     | AnswerText
     | Annotated[list[AnswerText], Field(max_length=20)]
 )
@@ -103,7 +103,7 @@ async def started(work: Work, wanted: StartRun) -> PlaybookRun:
     require(access.may_start(work.actor))
     version_id = (await current(work)).get(wanted.playbook)
     if version_id is None:
-        raise Invalid.field("playbook", f"There is no playbook “{wanted.playbook}”.", "unknown_playbook")
+        raise _no_playbook(wanted.playbook)
     book = await book_of(work, version_id)
     about = await _about(work, wanted)
     run = PlaybookRun(
@@ -122,11 +122,24 @@ async def started(work: Work, wanted: StartRun) -> PlaybookRun:
     )
     work.session.add(run)
     await work.session.flush()
+    await _refuse_withdrawn(work, run)
     view = await view_of_start(work, run, book)
     own = work.actor.person_id == run.person_id or not work.actor.is_desk
     made = begin(book, view, asked_of="requester" if own else "technician", dry=wanted.dry_run)
     await record(work, run, book, made)
     return run
+
+
+async def _refuse_withdrawn(work: Work, run: PlaybookRun) -> None:
+    """The shelf may be older than a withdrawal, which has handed over the runs that it saw."""
+    status = select(PlaybookVersion.status).where(PlaybookVersion.id == run.version_id)
+    if await work.session.scalar(status) is VersionStatus.WITHDRAWN:
+        work.shelf.drop("playbooks")
+        raise _no_playbook(run.playbook)
+
+
+def _no_playbook(name: str) -> Invalid:
+    return Invalid.field("playbook", f"There is no playbook “{name}”.", "unknown_playbook")
 
 
 async def view_of_start(work: Work, run: PlaybookRun, book: Book) -> Any:
@@ -155,14 +168,21 @@ async def _about(work: Work, wanted: StartRun) -> dict[str, Any]:
 
 async def _of_ticket(work: Work, number: int) -> dict[str, Any]:
     rights = await ticket_rights(work, number)
+    require(access.may_start_for(work.actor, rights), "You see this ticket, but it is not yours.")
     ticket = await work.session.get_one(Ticket, rights.id)
     return {
         "ticket_id": ticket.id,
         "person_id": ticket.requester_id or work.actor.person_id,
         "school_id": ticket.school_id,
-        "asset_id": ticket.asset_id,
+        "asset_id": await _known_device(work, ticket.asset_id),
         "language": ticket.language,
     }
+
+
+async def _known_device(work: Work, asset_id: int | None) -> int | None:
+    """The device of a ticket; None where whoever begins may not know of it: a run asks instead."""
+    holder = await work.session.scalar(select(Asset.holder_id).where(Asset.id == asset_id))
+    return asset_id if access.may_use_device(work.actor, holder) else None
 
 
 async def _of_person(work: Work, person_id: int) -> dict[str, Any]:
@@ -175,8 +195,10 @@ async def _of_person(work: Work, person_id: int) -> dict[str, Any]:
 
 async def _of_device(work: Work, tag: str, school_id: str | None) -> dict[str, Any]:
     asset = await work.session.scalar(select(Asset).where(Asset.tag == tag))
-    if asset is None:
-        raise Invalid.field("asset_tag", f"There is no device with the tag “{tag}”.", "unknown_asset")
+    if asset is None or not access.may_use_device(work.actor, asset.holder_id):
+        raise Invalid.field(
+            "asset_tag", f"There is no device of yours with the tag “{tag}”. Leave it out.", "unknown_asset"
+        )
     return {"asset_id": asset.id, "school_id": asset.school_id or school_id}
 
 

@@ -38,8 +38,11 @@ BY_JOB: Final = frozenset({Verb.DEVICE_COMMAND, Verb.POE_CYCLE})
 async def record(work: Work, run: PlaybookRun, book: Book, made: Advance) -> None:
     """Write the move down and do everything that follows from it, until the run waits for somebody."""
     while True:
+        has_acted = run.stage is Stage.ACTING
         _note_state(work, run, book, made.state)
         await _write_log(work, run, made)
+        if has_acted:
+            await _end_left_actions(work, run, made.state)
         result: Event | None = None
         for effect in made.effects:
             result = await _do(work, run, book, made.state, effect) or result
@@ -57,8 +60,7 @@ async def record(work: Work, run: PlaybookRun, book: Book, made: Advance) -> Non
 def _note_state(work: Work, run: PlaybookRun, book: Book, state: State) -> None:
     run.state = to_json(state)
     run.stage, run.path = state.stage, state.path
-    run.wake_at = wakes_at(book, state)
-    run.waits_for = _waits_for(book, state)
+    note_waits(run, book, state)
     run.approval_role = None
     if state.stage is Stage.APPROVAL:
         run.approval_role = step_of(book, state).approval.role.value
@@ -70,6 +72,11 @@ def _note_state(work: Work, run: PlaybookRun, book: Book, state: State) -> None:
         run.outcome = state.code.get("outcome", "ended") if state.stage is Stage.ENDED else state.stage.value
 
 
+def note_waits(run: PlaybookRun, book: Book, state: State) -> None:
+    run.wake_at = wakes_at(book, state)
+    run.waits_for = _waits_for(book, state)
+
+
 def _waits_for(book: Book, state: State) -> str | None:
     """What a run would go on for before its time is up."""
     if state.stage in (Stage.FRESHENING, Stage.VERIFYING):
@@ -77,9 +84,10 @@ def _waits_for(book: Book, state: State) -> str | None:
     if state.stage is not Stage.WAITING:
         return None
     wait = step_of(book, state).wait
+    for_facts = wait.until is not None and any(leaves(wait.until))
     if wait.reply:
-        return "reply"
-    return "facts" if wait.until is not None and any(leaves(wait.until)) else None
+        return "either" if for_facts else "reply"
+    return "facts" if for_facts else None
 
 
 async def _write_log(work: Work, run: PlaybookRun, made: Advance) -> None:
@@ -191,9 +199,7 @@ async def send(work: Work, run: PlaybookRun, wanted: Perform) -> Result | None:
     """Have a job do it, one at a time a device: what comes while another runs waits for its turn."""
     if run.asset_id is None:
         return Result(wanted.path, wanted.attempt, "unsupported", "No device is named.")
-    await work.session.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(f"device {run.asset_id}", 0)))
-    )
+    await _lock_device(work, run.asset_id)
     busy = await work.session.scalar(
         select(RunAction.id).where(RunAction.asset_id == run.asset_id, RunAction.state == ActionState.SENT)
     )
@@ -215,17 +221,37 @@ async def send(work: Work, run: PlaybookRun, wanted: Perform) -> Result | None:
     return None
 
 
+async def _lock_device(work: Work, asset_id: int | None) -> None:
+    """Whose turn it is at a device is settled by one at a time. The run is locked before, always."""
+    await work.session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"device {asset_id}", 0)))
+    )
+
+
+async def _end_left_actions(work: Work, run: PlaybookRun, state: State) -> None:
+    """What the run does not wait for any more: what was not sent never is, and the device is free again."""
+    query = select(RunAction).where(RunAction.run_id == run.id, RunAction.state != ActionState.ENDED)
+    for action in list(await work.session.scalars(query)):
+        if state.stage is not Stage.ACTING or (action.path, action.attempt) != (state.path, state.attempt()):
+            await end_action(work, action, "expired", None)
+
+
 async def end_action(work: Work, action: RunAction, result: str, detail: str | None) -> None:
-    """Close an action and let the next one for the same device go."""
+    """Close an action of a locked run, and let the next one for the same device go."""
+    await _lock_device(work, action.asset_id)
+    await work.session.refresh(action)
+    held_the_device = action.state is ActionState.SENT
     action.state, action.result, action.detail = ActionState.ENDED, result, detail
     action.ended_at = work.now
     await work.session.flush()
+    if not held_the_device:
+        return
     waiting = await work.session.scalar(
         select(RunAction)
         .where(RunAction.asset_id == action.asset_id, RunAction.state == ActionState.QUEUED)
         .order_by(RunAction.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
     )
     if waiting is not None:
         waiting.state = ActionState.SENT

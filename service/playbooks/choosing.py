@@ -59,7 +59,7 @@ class Shelf:
     @cached_property
     def weights(self) -> Mapping[str, int]:
         found = Counter(word for one in self.candidates for word in one.words)
-        return {word: 4 if number <= 2 else 2 if number <= 6 else 1 for word, number in found.items()}
+        return {word: 4 if number <= 3 else 2 if number <= 8 else 1 for word, number in found.items()}
 
 
 def stems(texts: Iterable[str]) -> frozenset[str]:
@@ -68,8 +68,13 @@ def stems(texts: Iterable[str]) -> frozenset[str]:
     for text in texts:
         plain = unicodedata.normalize("NFKD", _JOINED.sub("", text.casefold()))
         plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
-        found += [word[:STEM] for word in _APART.split(plain) if len(word) > 1 and word not in _EMPTY]
+        found += [_stem(word) for word in _APART.split(plain) if len(word) > 1 and word not in _EMPTY]
     return frozenset(found[:MOST_WORDS])
+
+
+def _stem(word: str) -> str:
+    """The first letters; but a Chromebook is no Chromecast."""
+    return "chromebook" if word.startswith("chromebook") else word[:STEM]
 
 
 def candidate(playbook: Playbook) -> Candidate:
@@ -78,7 +83,7 @@ def candidate(playbook: Playbook) -> Candidate:
         playbook.id,
         frozenset(applies.asset_kinds),
         tuple(applies.categories),
-        stems(word for words in applies.words.values() for word in words),
+        stems([*playbook.title.values(), *(word for words in applies.words.values() for word in words)]),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from service.assets.models import Asset
 from service.core.errors import Conflict, Invalid
 from service.core.settings import settings
 from service.core.work import Work
@@ -36,6 +37,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "filter": ("network", "accounts"),
 }
 """Where a handoff goes on a desk that has no queue of that name; else to its default queue."""
+MOST_TAGS = 20
 SOLVED = frozenset({Outcome.SOLVED_CONFIRMED.value, Outcome.SOLVED_ASSUMED.value})
 
 
@@ -56,7 +58,8 @@ async def _opened(desk: Work, run: PlaybookRun, book: Book, to: HandedOver) -> i
     wanted: dict[str, Any] = {
         "subject": in_language(book.main.title, run.language)[:200],
         "description": in_language(book.main.summary, run.language),
-        "requester_id": run.person_id,
+        "requester_id": await _still_there(desk, run.person_id),
+        "asset_tag": await desk.session.scalar(select(Asset.tag).where(Asset.id == run.asset_id)),
         "place_id": run.school_id,
         "language": run.language,
         "tags": [*to.tags, "guided-help"],
@@ -67,11 +70,13 @@ async def _opened(desk: Work, run: PlaybookRun, book: Book, to: HandedOver) -> i
     if to.priority is not None:
         wanted["priority"] = Priority(to.priority)
     given = {name: value for name, value in wanted.items() if value is not None}
-    ticket = await open_ticket(desk, inputs.OpenTicket(**given))
-    if run.asset_id is not None:
-        ticket.asset_id = run.asset_id
-        await desk.session.flush()
-    return int(ticket.id)
+    return int((await open_ticket(desk, inputs.OpenTicket(**given))).id)
+
+
+async def _still_there(desk: Work, person_id: int | None) -> int | None:
+    """The person, unless they left meanwhile: their run is handed over all the same."""
+    query = select(Person.id).where(Person.id == person_id, Person.active)
+    return (await desk.session.execute(query)).scalar()
 
 
 async def _moved(desk: Work, run: PlaybookRun, to: HandedOver) -> None:
@@ -87,11 +92,18 @@ async def _moved(desk: Work, run: PlaybookRun, to: HandedOver) -> None:
         triage["priority"] = Priority(to.priority)
     if triage:
         await actions.triage(desk, ticket.id, inputs.Triage(**triage))
-    if to.tags and not set(to.tags) <= set(ticket.tags):
-        await actions.tag(desk, ticket.id, inputs.Tag(add=list(to.tags)))
-    queue = queue_key(rules, to.queue)
+    if tags := [tag for tag in to.tags if tag not in ticket.tags][: MOST_TAGS - len(ticket.tags)]:
+        await actions.tag(desk, ticket.id, inputs.Tag(add=tags))
+    await _transferred(desk, ticket.id, to.queue)
+
+
+async def _transferred(desk: Work, number: int, wanted: str) -> None:
+    """Send it to a queue, or the nearest there is, unless it is there."""
+    rules = await desk_rules(desk)
+    queue = queue_key(rules, wanted)
+    ticket = await desk.session.get_one(Ticket, number)
     if rules.by_key[queue].id != ticket.queue_id:
-        await actions.transfer(desk, ticket.id, inputs.Transfer(queue=queue, reason="guided help"))
+        await actions.transfer(desk, number, inputs.Transfer(queue=queue, reason="guided help"))
 
 
 def queue_key(rules: DeskRules, wanted: str) -> str:
@@ -141,7 +153,7 @@ async def update_ticket(work: Work, run: PlaybookRun, given: Mapping[str, Any]) 
     if changes:
         await actions.triage(desk, number, inputs.Triage(**changes))
     if "queue" in given:
-        await actions.transfer(desk, number, inputs.Transfer(queue=str(given["queue"])))
+        await _transferred(desk, number, str(given["queue"]))
     if "cause" in given:
         if "fix" not in given:
             raise Invalid.field("fix", "A resolution has a cause and a fix.", "required")

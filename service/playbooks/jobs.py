@@ -21,7 +21,7 @@ from service.core.outbox import jobs, offer, resources_of
 from service.playbooks import waking
 from service.playbooks.facts import FACTS, Keeper
 from service.playbooks.grammar import Verb
-from service.playbooks.models import ActionState, PlaybookRun, RunAction
+from service.playbooks.models import PlaybookRun
 from service.playbooks.versions import publish_shipped
 
 AGAIN = RetryStrategy(max_attempts=12, wait=2, exponential_wait=2)
@@ -41,8 +41,8 @@ NOT_CONNECTED: Final = "Nothing is connected that could do this."
 async def perform(context: JobContext, action_id: int) -> None:
     """Pass an action on to whoever can do it."""
     async with resources_of(context).begin(SYSTEM) as work:
-        action = await work.session.get(RunAction, action_id)
-        if action is None or action.state is not ActionState.SENT:
+        action = await waking.may_be_sent(work, action_id)
+        if action is None:
             return
         taken = await offer(
             work,

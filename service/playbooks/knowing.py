@@ -217,7 +217,7 @@ _DESK_FACTS: Final[Mapping[str, Callable[[_About], Coroutine[Any, Any, Any]]]] =
 
 async def district_facts(eyes: Eyes, school_id: str | None, names: frozenset[str]) -> dict[str, Fact]:
     """What the district decided, the school's own word before the district's, the newest before older."""
-    rows = await eyes.shelf.get("district facts", lambda: _load_district(eyes.db))
+    rows = await eyes.shelf.get("district facts", lambda: _load_district(eyes))
     found: dict[str, Fact] = {}
     for row in rows:
         if row.name in names and row.school_id in (None, school_id) and _is_now(row, eyes.now):
@@ -229,8 +229,17 @@ def _is_now(row: Any, now: datetime) -> bool:
     return (row.since is None or row.since <= now) and (row.until is None or now < row.until)
 
 
-async def _load_district(db: Any) -> list[Any]:
-    query = select(*DistrictFact.__table__.c).order_by(
-        DistrictFact.school_id.nulls_first(), DistrictFact.set_at, DistrictFact.id
+async def testing_now(eyes: Eyes, school_id: str | None) -> bool:
+    """Whether a test is being taken, read anew: before what cannot be called back."""
+    eyes.shelf.drop("district facts")
+    found = await district_facts(eyes, school_id, frozenset({"school.testing"}))
+    return "school.testing" in found and found["school.testing"].value is True
+
+
+async def _load_district(eyes: Eyes) -> list[Any]:
+    query = (
+        select(*DistrictFact.__table__.c)
+        .where(or_(DistrictFact.until.is_(None), DistrictFact.until > eyes.now))
+        .order_by(DistrictFact.school_id.nulls_first(), DistrictFact.set_at, DistrictFact.id)
     )
-    return list((await db.execute(query)).all())
+    return list((await eyes.db.execute(query)).all())

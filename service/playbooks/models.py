@@ -139,6 +139,7 @@ class RunAction(Base):
     __table_args__ = (
         UniqueConstraint("run_id", "path", "attempt"),
         Index("uq_playbook_actions_device", "asset_id", unique=True, postgresql_where=text("state = 2")),
+        Index("ix_playbook_actions_waiting", "asset_id", "id", postgresql_where=text("state = 1")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

@@ -11,6 +11,8 @@ from service.playbooks.library import shipped
 
 SAID = [
     ("my Chromebook won't connect", "chromebook", "chromebook-wifi"),
+    ("my chromebook has no wifi", None, "chromebook-wifi"),
+    ("chromebook no internet", "chromebook", "chromebook-wifi"),
     ("the wifi is slow in my classroom", None, "classroom-wifi"),
     ("the printer is jammed", None, "printer-supplies"),
     ("out of toner", "printer", "printer-supplies"),

@@ -198,6 +198,13 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 2"),
     )
+    op.create_index(
+        "ix_playbook_actions_waiting",
+        "playbook_actions",
+        ["asset_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 1"),
+    )
     op.create_table(
         "playbook_photos",
         sa.Column("id", sa.BigInteger(), nullable=False),
