@@ -16,6 +16,7 @@ from schema.nodes import (
     PageInfo,
     field,
     global_id,
+    instant,
     line,
     loaded,
     number_in,
@@ -239,8 +240,9 @@ class Playbook:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> object:
+        period = {"since": instant(since, "since"), "until": instant(until, "until")}
         async with info.context.read() as read:
-            return await analytics.analytics(read, root["playbook"], number=version, since=since, until=until)
+            return await analytics.analytics(read, root["playbook"], number=version, **period)
 
 
 @strawberry.type(description="A fact that playbooks may ask about.")
@@ -343,8 +345,9 @@ class Query:
     async def report_deflection(
         self, info: Info, since: datetime | None = None, until: datetime | None = None
     ) -> object:
+        period = {"since": instant(since, "since"), "until": instant(until, "until")}
         async with info.context.read() as read:
-            return await analytics.deflection(read, since=since, until=until)
+            return await analytics.deflection(read, **period)
 
 
 async def run_by_key(context: Context, key: str) -> Any:

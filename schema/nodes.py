@@ -23,7 +23,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from service.core.errors import Invalid
-from service.core.fields import Line
+from service.core.fields import Instant, Line
 from service.core.paging import MAX_PAGE, Page
 
 if TYPE_CHECKING:
@@ -257,6 +257,17 @@ def line(value: str | None, field: str) -> str | None:
 
 
 _LINE: TypeAdapter[str | None] = TypeAdapter(Line | None)
+
+
+def instant(value: datetime | None, field: str) -> datetime | None:
+    """An instant as REST takes it: with its offset, and within the years that can be computed."""
+    try:
+        return _INSTANT.validate_python(value)
+    except ValidationError as error:
+        raise Invalid.field(field, error.errors()[0]["msg"], error.errors()[0]["type"]) from None
+
+
+_INSTANT: TypeAdapter[datetime | None] = TypeAdapter(Instant | None)
 
 
 def page_size(first: int | None) -> int:

@@ -20,10 +20,11 @@ from service.core.work import Eyes, Work
 from service.places.actions import may_edit_directory
 
 FactName = Annotated[str, Field(max_length=80, pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")]
+_Amount = Field(ge=-(2**53), le=2**53)  # what JSON tells without loss, and our own encoder at all
 FactValue = (
     StrictBool
-    | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
-    | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+    | Annotated[StrictInt, _Amount]
+    | Annotated[StrictFloat, _Amount]
     | Annotated[str, Field(max_length=500), Clean]
 )
 AHEAD = timedelta(minutes=5)  # how far a source's clock may run before ours

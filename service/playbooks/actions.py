@@ -10,7 +10,7 @@ from sqlalchemy import select
 from service.assets.models import Asset
 from service.core.actor import Role
 from service.core.errors import Conflict, Forbidden, Invalid, NotFound, require
-from service.core.fields import Clean, Id, Input, Language, Line
+from service.core.fields import Id, Input, Language, Line
 from service.core.idempotency import once
 from service.core.work import Work
 from service.people.models import Person
@@ -41,11 +41,11 @@ from service.tickets.models import Ticket
 from service.tickets.queries import ticket_rights
 
 StepPath = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[a-z0-9_.]+$")]
-AnswerText = Annotated[str, Field(max_length=4000), Clean]
+AnswerText = Annotated[str, Field(max_length=4000)]
 AnswerValue = (
     Annotated[bool, Field(strict=True)]
     | Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
-    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+    | Annotated[float, Field(strict=True)]
     | AnswerText
     | Annotated[list[AnswerText], Field(max_length=20)]
 )
