@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     desk_language: Literal["en", "es"] = Field(
         "en", description="Language of notes that guided help leaves on tickets nobody has taken yet."
     )
+    photo_days: int = Field(
+        180, ge=1, le=3650, description="Days a photo given to guided help is kept after it was taken in."
+    )
     idempotency_hours: int = Field(48, ge=1, le=720, description="Hours an idempotency key is remembered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "json", "console"] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from service.assets.models import Asset
 from service.core.actor import Role
@@ -20,7 +20,7 @@ from service.playbooks.answers import DoesNotFit
 from service.playbooks.changes import record
 from service.playbooks.grammar import Book, Question
 from service.playbooks.knowing import view_for, view_of
-from service.playbooks.models import PlaybookRun, PlaybookVersion, RunPhoto, VersionStatus
+from service.playbooks.models import PlaybookRun, PlaybookVersion, RunEvent, RunPhoto, VersionStatus
 from service.playbooks.queries import run_for_update
 from service.playbooks.state import (
     Answer,
@@ -40,6 +40,7 @@ from service.playbooks.versions import book_of, current
 from service.tickets.models import Ticket
 from service.tickets.queries import ticket_rights
 
+MOST_OPEN = 50
 StepPath = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[a-z0-9_.]+$")]
 AnswerText = Annotated[str, Field(max_length=4000)]
 AnswerValue = (
@@ -104,6 +105,7 @@ async def started(work: Work, wanted: StartRun) -> PlaybookRun:
     version_id = (await current(work)).get(wanted.playbook)
     if version_id is None:
         raise _no_playbook(wanted.playbook)
+    await _refuse_too_many(work)
     book = await book_of(work, version_id)
     about = await _about(work, wanted)
     run = PlaybookRun(
@@ -128,6 +130,16 @@ async def started(work: Work, wanted: StartRun) -> PlaybookRun:
     made = begin(book, view, asked_of="requester" if own else "technician", dry=wanted.dry_run)
     await record(work, run, book, made)
     return run
+
+
+async def _refuse_too_many(work: Work) -> None:
+    query = (
+        select(func.count())
+        .select_from(PlaybookRun)
+        .where(PlaybookRun.started_by_id == work.actor.person_id, PlaybookRun.ended_at.is_(None))
+    )
+    if work.actor.person_id is not None and (await work.session.scalar(query) or 0) >= MOST_OPEN:
+        raise Conflict(f"You have {MOST_OPEN} runs under way. Finish or cancel one first.")
 
 
 async def _refuse_withdrawn(work: Work, run: PlaybookRun) -> None:
@@ -265,7 +277,19 @@ async def _decided(work: Work, run_id: int, why: Because, *, approved: bool) -> 
         access.may_approve(work.actor, run, run.approval_role),
         f"It takes somebody with the role {run.approval_role} or above, who did not start this run.",
     )
+    if approved and await _has_had_a_hand_in(work, run):
+        raise Forbidden("You answered in this run yourself. Somebody else has to agree.")
     return await moved(work, run, Decide(approved, why.reason, work.actor.person_id))
+
+
+async def _has_had_a_hand_in(work: Work, run: PlaybookRun) -> bool:
+    """Whether the actor answered in the run, or took it over: whoever agrees is another person."""
+    query = select(RunEvent.id).where(
+        RunEvent.run_id == run.id,
+        RunEvent.actor_id == work.actor.person_id,
+        RunEvent.kind.in_(("answered", "consented", "taken_over")),
+    )
+    return await work.session.scalar(query.limit(1)) is not None
 
 
 @once(PlaybookRun)

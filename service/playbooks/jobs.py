@@ -18,7 +18,7 @@ from procrastinate import JobContext, RetryStrategy
 
 from service.core.actor import SYSTEM
 from service.core.outbox import jobs, offer, resources_of
-from service.playbooks import waking
+from service.playbooks import photos, waking
 from service.playbooks.facts import FACTS, Keeper
 from service.playbooks.grammar import Verb
 from service.playbooks.models import PlaybookRun
@@ -90,6 +90,18 @@ async def end_withdrawn(context: JobContext, version_id: int) -> None:
 @jobs.task(name="playbooks.wake", pass_context=True, queue="desk", queueing_lock="playbooks.wake")
 async def wake(context: JobContext, timestamp: int) -> None:
     await waking.wake(resources_of(context))
+
+
+@jobs.periodic(cron="23 3 * * *")
+@jobs.task(
+    name="playbooks.forget_photos",
+    pass_context=True,
+    queue="desk",
+    queueing_lock="playbooks.forget_photos",
+)
+async def forget_photos(context: JobContext, timestamp: int) -> None:
+    async with resources_of(context).begin(SYSTEM) as work:
+        await photos.forget_photos(work)
 
 
 @jobs.periodic(cron="41 * * * *")

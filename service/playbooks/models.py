@@ -83,6 +83,8 @@ class PlaybookRun(Base):
         Index(None, "person_id", "id"),
         Index(None, "version_id", "started_at"),
         Index(None, "school_id", "id"),
+        Index("ix_playbook_runs_open", "started_by_id", postgresql_where=text("ended_at IS NULL")),
+        Index(None, "playbook", "school_id", "started_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -161,7 +163,7 @@ class RunPhoto(Base):
     """A photo given as an answer; `key` is what the answer says."""
 
     __tablename__ = "playbook_photos"
-    __table_args__ = (UniqueConstraint("run_id", "key"),)
+    __table_args__ = (UniqueConstraint("run_id", "key"), Index(None, "at"))
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("playbook_runs.id", ondelete="CASCADE"))

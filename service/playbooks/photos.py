@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from service.core.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from service.core.fields import Input
 from service.core.idempotency import once
+from service.core.settings import settings
 from service.core.work import Eyes, Work
 from service.playbooks import access
 from service.playbooks.models import RunPhoto
@@ -75,6 +77,12 @@ def _kind(content: bytes) -> str:
         if content.startswith(sign) and (sign != b"RIFF" or content[8:12] == b"WEBP"):
             return media_type
     raise Invalid.field("content", "Send a JPEG, PNG or WebP picture.", "bad_picture")
+
+
+async def forget_photos(work: Work) -> None:
+    """Delete what is older than the district keeps it."""
+    before = work.now - timedelta(days=settings().photo_days)
+    await work.session.execute(delete(RunPhoto).where(RunPhoto.at < before))
 
 
 async def photo_by_key(eyes: Eyes, run_id: int, key: str) -> Any:

@@ -12,6 +12,7 @@ from service.core.work import Resources
 from service.playbooks import actions as runs
 from service.playbooks import district, photos
 from service.playbooks.models import VersionStatus
+from service.playbooks.queries import runs_page
 from service.tickets import actions, inputs
 from service.tickets.resolution import Cause, Fix
 from tests import makers
@@ -52,6 +53,9 @@ class World:
         """A run of the requester's, at its first step, its second, or asking for approval; and its photo."""
         async with self.resources.begin(SYSTEM) as work:
             theirs = await makers.acting(work, self.people["requester"])
+            for earlier in (await runs_page(theirs, mine=True)).rows:
+                if earlier.ended_at is None:
+                    await runs.cancel(theirs, earlier.id, runs.Why(reason="Another is tried"))
             run = await runs.start_run(theirs, runs.StartRun(playbook="matrix", asset_tag=self.ids["tag"]))
             photo = await photos.add_photo(theirs, run.id, photos.AddPhoto(content=PIXEL))
             if state in ("second", "approval"):

@@ -13,7 +13,7 @@ from service.assets.models import Asset, AssetFact, AssetKind, Loan, LoanState
 from service.core.actor import SYSTEM, Role
 from service.core.errors import Conflict, Forbidden, Invalid, NotFound
 from service.core.work import Work
-from service.playbooks import actions, district, opening, queries, suggesting, versions, waking
+from service.playbooks import actions, district, opening, photos, queries, suggesting, versions, waking
 from service.playbooks.models import (
     ActionState,
     Origin,
@@ -21,6 +21,7 @@ from service.playbooks.models import (
     PlaybookVersion,
     RunAction,
     RunEvent,
+    RunPhoto,
     VersionStatus,
 )
 from service.playbooks.state import Stage
@@ -29,7 +30,7 @@ from service.tickets import inputs
 from service.tickets.lifecycle import Status
 from service.tickets.models import Ticket, TicketEvent
 from tests import makers
-from tests.playbook_texts import small
+from tests.playbook_texts import PIXEL, small
 
 WIFI = "chromebook-wifi"
 
@@ -463,6 +464,38 @@ async def test_an_approver_is_not_who_started_the_run(desk: Desk) -> None:
     await desk.says(run, "sure", "yes", person=desk.lead)
     with pytest.raises(Forbidden, match="did not start"):
         await actions.approve(await desk.as_(desk.lead), run.id, actions.Because(reason="Mine"))
+
+
+async def test_who_answered_for_the_teacher_does_not_approve_too(desk: Desk) -> None:
+    await published(desk)
+    run = await desk.start(playbook="our-wipe")
+    await actions.take_over(await desk.as_(desk.lead), run.id)
+    await desk.says(run, "sure", "yes", person=desk.lead)
+    why = actions.Because(reason="I know it")
+    with pytest.raises(Forbidden, match="Somebody else"):
+        await actions.approve(await desk.as_(desk.lead), run.id, why)
+    await actions.approve(await desk.as_(desk.second), run.id, why)
+    assert run.stage is Stage.APPROVAL
+
+
+async def test_nobody_has_too_many_runs_under_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "MOST_OPEN", 3)
+    runs = [await desk.start() for _ in range(3)]
+    with pytest.raises(Conflict, match="3 runs under way"):
+        await desk.start()
+    await actions.cancel(await desk.as_(desk.teacher), runs[0].id, actions.Why(reason="Enough"))
+    assert (await desk.start()).stage is Stage.ASKING
+
+
+async def test_photos_are_forgotten_when_their_time_is_over(desk: Desk) -> None:
+    run = await desk.start()
+    teacher = await desk.as_(desk.teacher)
+    await photos.add_photo(teacher, run.id, photos.AddPhoto(content=PIXEL))
+    desk.work.now += timedelta(days=170)
+    await photos.add_photo(await desk.as_(desk.teacher), run.id, photos.AddPhoto(content=PIXEL))
+    desk.work.now += timedelta(days=20)
+    await photos.forget_photos(desk.work)
+    assert await desk.work.session.scalar(select(func.count()).select_from(RunPhoto)) == 1
 
 
 async def test_what_can_lose_data_is_published_by_somebody_other_than_its_author(desk: Desk) -> None:

@@ -242,3 +242,17 @@ def upgrade() -> None:
     op.add_column(
         "assets", sa.Column("is_loaner", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     )
+    op.create_index(op.f("ix_playbook_photos_at"), "playbook_photos", ["at"], unique=False)
+    op.create_index(
+        "ix_playbook_runs_open",
+        "playbook_runs",
+        ["started_by_id"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_index(
+        op.f("ix_playbook_runs_playbook_school_id_started_at"),
+        "playbook_runs",
+        ["playbook", "school_id", "started_at"],
+        unique=False,
+    )
