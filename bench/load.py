@@ -24,6 +24,7 @@ from service.core.settings import Settings
 from service.core.work import Work
 from service.people.models import Person
 from service.people.tokens import MadeToken, NewToken, create_token
+from service.playbooks.versions import publish_shipped
 from service.sla.calendar import Calendar
 from service.sla.calendars import NewCalendar, create_calendar
 from service.sla.clock import due_at
@@ -122,6 +123,7 @@ async def _by_the_verbs(url: str, tickets: int) -> Desk:
         async with resources.begin(SYSTEM) as work:
             await create_calendar(work, NewCalendar(name="Schools", definition=CALENDAR))
             await create_policy(work, NewPolicy(name="All", targets=TARGETS))
+            await publish_shipped(work)
             return Desk(
                 url,
                 tickets,
