@@ -25,12 +25,17 @@ from service.people.tokens import revoke_token
 from service.tickets import actions, inputs
 from tests import makers
 from tests.doors.graphql_client import Desk, make_desk
+from tests.playbook_texts import small
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 CHANGED = """subscription($n: Int!) { ticketChanged(number: $n) {
     missed ticket { number status version queue { key } } event { kind body public by { name } } } }"""
 QUEUE_CHANGED = """subscription($key: String!) { queueChanged(key: $key) {
     ticket { number queue { key } } event { kind } } }"""
+
+START_RUN = "mutation($input: StartRunInput!) { startRun(input: $input) { run { runId path } } }"
+ANSWER_STEP = "mutation($input: AnswerStepInput!) { answerStep(input: $input) { run { path } } }"
+RUN_CHANGED = 'subscription { runChanged(id: "%s") { path stage step { text } } }'
 
 
 class Quiet(uvicorn.Server):
@@ -116,7 +121,9 @@ async def served(database_url: str) -> AsyncIterator[Served]:
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="websockets-sansio")
     server = Quiet(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110
+    while not server.started:
+        if task.done():
+            raise AssertionError("the server did not start") from task.exception()
         await asyncio.sleep(0.01)
     if (wired := getattr(app.state, "hub", None)) is not None:
         await wired.close()
@@ -402,3 +409,20 @@ async def test_a_reader_waits_until_stirred() -> None:
     asyncio.get_running_loop().call_later(0.05, heard.stir)
     assert await heard.next(5) is None
     assert await heard.next(0.01) is None
+
+
+async def test_a_subscriber_sees_a_run_move(served: Served) -> None:
+    async with served.app.state.resources.begin(SYSTEM) as work:
+        await makers.make_playbook(work, small("watched"))
+    started = (await served.data(START_RUN, "teacher", input={"playbook": "watched"}))["startRun"]["run"]
+    client = await served.connected("technician")
+    await served.hears(client, RUN_CHANGED % started["runId"])
+    assert (await client.change())["path"] == "first"
+    given = {"run": started["runId"], "step": "first", "value": "yes"}
+    await served.data(ANSWER_STEP, "teacher", input=given)
+    change = await client.change()
+    assert (change["path"], change["step"]["text"]) == ("second", "Show it")
+    stranger = await served.connected("stranger")
+    await stranger.subscribe(RUN_CHANGED % started["runId"])
+    message = await stranger.next()
+    assert message["type"] == "error" or message["payload"]["errors"]
