@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import aliased
 
 from service.core.actor import SYSTEM
 from service.core.outbox import Listener
@@ -181,7 +182,8 @@ class Hub:
             rows = (await read.db.execute(_recent(self._highest))).all()
         for row in rows:
             if tell:
-                self._tell(Happening(row.ticket_id, row.id), {row.queue_id, row.queue_now} - {None})
+                queues = {row.queue_id, row.queue_now, row.queue_before} - {None}
+                self._tell(Happening(row.ticket_id, row.id), queues)
             self._highest = max(self._highest, row.id)
         self._seen = {event for event in self._seen if event > self._highest - 2 * WINDOW}
         if not tell:
@@ -190,12 +192,34 @@ class Hub:
 
 
 def _recent(highest: int) -> Any:
+    """The events of the window, with the queue each brought its ticket to, took it from, and its present."""
     return (
         select(
-            TicketEvent.id, TicketEvent.ticket_id, TicketEvent.queue_id, Ticket.queue_id.label("queue_now")
+            TicketEvent.id,
+            TicketEvent.ticket_id,
+            TicketEvent.queue_id,
+            Ticket.queue_id.label("queue_now"),
+            case((TicketEvent.queue_id.is_not(None), _queue_before())).label("queue_before"),
         )
         .join(Ticket, Ticket.id == TicketEvent.ticket_id)
         .where(TicketEvent.id > highest - WINDOW)
         .order_by(TicketEvent.id)
         .limit(10 * WINDOW)
+    )
+
+
+def _queue_before() -> Any:
+    """The queue that a ticket was in before an event: who watches it hears that the ticket left."""
+    earlier = aliased(TicketEvent)
+    return (
+        select(earlier.queue_id)
+        .where(
+            earlier.ticket_id == TicketEvent.ticket_id,
+            earlier.id < TicketEvent.id,
+            earlier.queue_id.is_not(None),
+        )
+        .order_by(earlier.id.desc())
+        .limit(1)
+        .correlate(TicketEvent)
+        .scalar_subquery()
     )

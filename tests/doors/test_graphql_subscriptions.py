@@ -199,6 +199,20 @@ async def test_an_announcement_that_was_lost_is_found_by_the_event_itself(
     await client.socket.close()
 
 
+async def test_a_ticket_that_left_is_told_though_its_announcement_was_lost(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await served.open()
+    await served.change("transferTicket", number=number, queue=served.queue.key)
+    client = await served.connected()
+    await served.hears(client, QUEUE_CHANGED, key=served.queue.key)
+    monkeypatch.setattr(served.app.state.resources.announcer, "send", lambda facts: None)
+    await served.change("transferTicket", number=number, queue=served.other_queue.key)
+    change = await client.change()
+    assert change["ticket"] == {"number": number, "queue": {"key": served.other_queue.key}}
+    await client.socket.close()
+
+
 async def test_a_listener_that_lost_its_connection_finds_what_it_missed(served: Served) -> None:
     number = await served.open()
     client = await served.connected()
