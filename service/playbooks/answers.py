@@ -14,7 +14,6 @@ from service.playbooks.texts import in_language
 LONGEST_TEXT: Final = 2000
 LARGEST_NUMBER: Final = 2**53
 MOST_PHOTOS: Final = 5
-YES_NO: Final = ("yes", "no")
 
 
 class DoesNotFit(ValueError):

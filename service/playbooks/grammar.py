@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from service.playbooks.conditions import Condition, Scalar, Span
 
-SCHEMA: Final = "playbook/1"
 MOST_STEPS: Final = 120
 MOST_VISITS: Final = 60
 DEEPEST_CALL: Final = 4

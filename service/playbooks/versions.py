@@ -218,9 +218,8 @@ async def publish_playbook(work: Work, version_id: int) -> PlaybookVersion:
     version = await version_for_update(work, version_id)
     _refuse_unless(version, VersionStatus.REVIEW)
     book = await _ready(work, version)
-    risks = {step.risk for step in book.main.steps.values() if isinstance(step, Action)}
     require(
-        access.may_publish(work.actor, version.author_id, risks),
+        access.may_publish(work.actor, version.author_id, risks_of(book)),
         "It interrupts people or can lose data, so somebody other than its author publishes it.",
     )
     await _publish(work, version, book)
@@ -372,4 +371,6 @@ async def version_by_id(eyes: Eyes, version_id: int) -> Any:
 
 
 def risks_of(book: Book) -> set[Risk]:
-    return {step.risk for step in book.main.steps.values() if isinstance(step, Action)}
+    """What its actions can cost, those of its parts included."""
+    playbooks = (book.main, *book.parts.values())
+    return {step.risk for one in playbooks for step in one.steps.values() if isinstance(step, Action)}
