@@ -316,7 +316,7 @@ async def moved(work: Work, run: PlaybookRun, event: Event) -> PlaybookRun:
     except DoesNotFit as error:
         raise Invalid.field("value", error.said(run.language), error.code) from None
     except CannotMove as error:
-        refusal = RunEnded(str(error))
+        refusal = RunEnded(error.said(run.language))
         refusal.code = error.code
         raise refusal from None
     if made.log or made.state != state:

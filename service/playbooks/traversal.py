@@ -49,12 +49,29 @@ _OUT_OF_SESSION: Final = Compare(fact="class.in_session", op=Op.EQ, value=False)
 SENT_ALL_THE_SAME: Final = frozenset({"ok", "unverifiable"})
 
 
+SPANISH: Final[Mapping[str, str]] = {
+    "already_done": "Después de ese paso ya se hizo algo. Siga desde aquí.",
+    "another_step": "La ayuda no está en este paso. Vuelva a leerla.",
+    "answered_already": "Este paso ya tiene otra respuesta. Regrese primero.",
+    "decided_already": "Usted ya dio su decisión sobre esto.",
+    "finished": "Esta ayuda ya terminó.",
+    "for_technician": "Un técnico responde este paso. Le avisaremos.",
+    "no_approval_asked": "Aquí no hay nada que aprobar.",
+    "nothing_before": "No hay un paso anterior al que regresar.",
+    "too_old": "Esta ayuda es demasiado antigua para seguir. Trabaje en su solicitud.",
+}
+
+
 class CannotMove(ValueError):
     """The event does not fit where the run is; `code` is stable."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def said(self, language: str) -> str:
+        """The sentence in a language, in English where it is not known in that one."""
+        return SPANISH[self.code] if language.partition("-")[0] == "es" else str(self)
 
 
 def begin(book: Book, view: View, *, asked_of: By = "requester", dry: bool = False) -> Advance:

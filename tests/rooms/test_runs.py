@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,17 @@ from service.assets.models import Asset, AssetFact, AssetKind, Loan, LoanState
 from service.core.actor import SYSTEM, Role
 from service.core.errors import Conflict, Forbidden, Invalid, NotFound
 from service.core.work import Work
-from service.playbooks import actions, district, opening, photos, queries, suggesting, versions, waking
+from service.playbooks import (
+    actions,
+    district,
+    opening,
+    photos,
+    queries,
+    suggesting,
+    traversal,
+    versions,
+    waking,
+)
 from service.playbooks.models import (
     ActionState,
     Origin,
@@ -169,6 +181,17 @@ async def test_an_answer_that_does_not_fit_is_refused_in_the_persons_language(de
     with pytest.raises(Invalid) as refused:
         await desk.says(run, "others_work", "perhaps")
     assert refused.value.fields[0].message == "Elija una de estas: yes, no."
+
+
+async def test_what_cannot_be_done_is_said_in_the_persons_language(desk: Desk) -> None:
+    run = await desk.start(language="es")
+    with pytest.raises(Conflict, match="No hay un paso anterior"):
+        await actions.back(await desk.as_(desk.teacher), run.id)
+
+
+def test_every_refusal_of_a_move_has_its_sentence_in_spanish() -> None:
+    source = Path(traversal.__file__).read_text()
+    assert set(re.findall(r'CannotMove\(\s*"(\w+)"', source)) == set(traversal.SPANISH)
 
 
 async def test_going_back_forgets_what_came_after(desk: Desk) -> None:
