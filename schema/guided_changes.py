@@ -23,7 +23,6 @@ from schema.tickets import Ticket
 from service.core.work import Work
 from service.playbooks import actions, district, opening, photos, versions
 from service.playbooks.queries import run_view
-from service.tickets.queries import ticket_view
 
 Verb = Callable[..., Awaitable[Any]]
 
@@ -202,27 +201,17 @@ async def _version(
     return VersionPayload(version=row, user_errors=errors)
 
 
-async def _opened(work: Work, ticket: opening.OpenWithHelp) -> tuple[Any, list[Any], Any]:
-    """The ticket as it is shown, what may help, and the run that was begun."""
-    filed = await opening.open_ticket(work, ticket)
-    row = await ticket_view(work, filed.id, checked=False)
-    run = None
-    if ticket.start_playbook is not None:
-        begun = await opening.run_of(work, filed.id, ticket.start_playbook, ended=True)
-        run = await run_view(work, begun.id, checked=False) if begun is not None else None
-    return row, await opening.help_for(work, row), run
-
-
 @strawberry.type
 class Mutation:
     @mutation(description="File a ticket; it answers with the playbooks that may solve it.")
     async def open_ticket(self, info: Info, input: OpenTicket) -> TicketOpenedPayload:
         made: Any
-        made, errors = await changed(info, input, _opened, lambda: [wanted(input, opening.OpenWithHelp)])
+        made, errors = await changed(
+            info, input, opening.opened_with_help, lambda: [wanted(input, opening.OpenWithHelp)]
+        )
         if made is None:
             return TicketOpenedPayload(user_errors=errors)
-        ticket, helps, run = made
-        return TicketOpenedPayload(ticket=ticket, suggested_playbooks=helps, run=run)
+        return TicketOpenedPayload(ticket=made.ticket, suggested_playbooks=made.helps, run=made.run)
 
     @mutation(description="Begin a playbook.")
     async def start_run(self, info: Info, input: StartRun) -> RunPayload:

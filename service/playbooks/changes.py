@@ -45,7 +45,7 @@ async def record(work: Work, run: PlaybookRun, book: Book, made: Advance) -> Non
             await _end_left_actions(work, run, made.state)
         result: Event | None = None
         for effect in made.effects:
-            result = await _do(work, run, book, made.state, effect) or result
+            result = await _do(work, run, book, effect) or result
         if made.state.stage is Stage.ENDED and not made.state.dry:
             await close_solved(work, run, book, made.state)
         if result is None:
@@ -121,26 +121,26 @@ _WRITE_LOG = text(
 )
 
 
-async def _do(work: Work, run: PlaybookRun, book: Book, state: State, effect: Effect) -> Event | None:
+async def _do(work: Work, run: PlaybookRun, book: Book, effect: Effect) -> Event | None:
     """Have one effect happen; an action that is done at once gives its result."""
     match effect:
         case Perform():
-            return await _perform(work, run, book, state, effect)
+            return await _perform(work, run, effect)
         case Refresh():
             await enqueue(work, "playbooks.refresh", run_id=run.id, facts=list(effect.facts))
         case HandedOver():
-            await hand_to_desk(work, run, book, state, effect)
+            await hand_to_desk(work, run, book, effect)
         case WantsTechnician():
-            await hand_to_desk(work, run, book, state, HandedOver(book.main.owner))
+            await hand_to_desk(work, run, book, HandedOver(book.main.owner))
     return None
 
 
-async def _perform(work: Work, run: PlaybookRun, book: Book, state: State, wanted: Perform) -> Result | None:
+async def _perform(work: Work, run: PlaybookRun, wanted: Perform) -> Result | None:
     if Verb(wanted.verb) in BY_JOB:
         return await send(work, run, wanted)
     try:
         async with work.session.begin_nested():
-            detail = await _at_once(work, run, book, state, wanted)
+            detail = await _at_once(work, run, wanted)
     except NoLoanerFree as refusal:
         return Result(wanted.path, wanted.attempt, "failed", refusal.detail)
     except (Conflict, Invalid) as refusal:
@@ -154,7 +154,7 @@ def _said(refusal: Refusal) -> str:
     )
 
 
-async def _at_once(work: Work, run: PlaybookRun, book: Book, state: State, wanted: Perform) -> str | None:
+async def _at_once(work: Work, run: PlaybookRun, wanted: Perform) -> str | None:
     """What needs no job: the ticket, a loaner, a look at the device."""
     given = wanted.arguments
     match Verb(wanted.verb):

@@ -37,11 +37,18 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "filter": ("network", "accounts"),
 }
 """Where a handoff goes on a desk that has no queue of that name; else to its default queue."""
+SAID: Mapping[str, Mapping[str, str]] = {
+    "opened": {
+        "en": "Handed over by guided help. The desk has everything that was asked and answered.",
+        "es": "Pasado por la ayuda guiada. La mesa tiene todo lo que se preguntó y se respondió.",
+    },
+    "solved": {"en": "Solved with guided help", "es": "Resuelto con la ayuda guiada"},
+}
 MOST_TAGS = 20
 SOLVED = frozenset({Outcome.SOLVED_CONFIRMED.value, Outcome.SOLVED_ASSUMED.value})
 
 
-async def hand_to_desk(work: Work, run: PlaybookRun, book: Book, state: State, to: HandedOver) -> None:
+async def hand_to_desk(work: Work, run: PlaybookRun, book: Book, to: HandedOver) -> None:
     """Give the ticket to the queue, with the summary as a note; without a ticket, open one."""
     desk = work.as_desk()
     await work.session.flush()
@@ -57,7 +64,7 @@ async def _opened(desk: Work, run: PlaybookRun, book: Book, to: HandedOver) -> i
     rules = await desk_rules(desk)
     wanted: dict[str, Any] = {
         "subject": in_language(book.main.title, run.language)[:200],
-        "description": in_language(book.main.summary, run.language),
+        "description": in_language(SAID["opened"], run.language),
         "requester_id": await _still_there(desk, run.person_id),
         "asset_tag": await desk.session.scalar(select(Asset.tag).where(Asset.id == run.asset_id)),
         "place_id": run.school_id,
@@ -122,7 +129,8 @@ async def close_solved(work: Work, run: PlaybookRun, book: Book, state: State) -
     await _note_summary(desk, run, ticket.id)
     if is_open(ticket.status) and state.code.get("outcome") in SOLVED:
         solved = inputs.Resolve(
-            resolution=f"Solved with guided help: {in_language(book.main.title, run.language)}",
+            resolution=f"{in_language(SAID['solved'], run.language)}: "
+            f"{in_language(book.main.title, run.language)}",
             cause=Cause(state.code["cause"]),
             fix=Fix(state.code["fix"]),
             outcome=Outcome(state.code["outcome"]),
@@ -158,7 +166,7 @@ async def update_ticket(work: Work, run: PlaybookRun, given: Mapping[str, Any]) 
         if "fix" not in given:
             raise Invalid.field("fix", "A resolution has a cause and a fix.", "required")
         solved = inputs.Resolve(
-            resolution="Resolved by guided help.",
+            resolution=f"{in_language(SAID['solved'], run.language)}.",
             cause=Cause(given["cause"]),
             fix=Fix(given["fix"]),
             outcome=Outcome(given.get("outcome", Outcome.SOLVED_ASSUMED)),

@@ -11,7 +11,6 @@ from service.core.fields import Language, Line
 from service.playbooks import actions, opening, photos, queries, suggesting, wire
 from service.playbooks.state import Stage
 from service.tickets import wire as tickets
-from service.tickets.queries import ticket_view
 from service.web import Cursor, Json, Limit, Reading, RowId, Working, door, paged, refusals
 
 opened = door("/tickets", "tickets")
@@ -38,15 +37,9 @@ class TicketOpened(tickets.TicketOut):
     responses=refusals(404, 409),
 )
 async def open_ticket(ticket: opening.OpenWithHelp, work: Working) -> Json:
-    filed = await opening.open_ticket(work, ticket)
-    row = await ticket_view(work, filed.id, checked=False)
-    run = None
-    if ticket.start_playbook is not None:
-        begun = await opening.run_of(work, filed.id, ticket.start_playbook, ended=True)
-        run = await _shown(work, begun.id) if begun is not None else None
-        work.version = filed.version
-    more = {"suggested_playbooks": await opening.help_for(work, row), "run": run}
-    return Json(tickets.shown(row) | more, 201)
+    made = await opening.opened_with_help(work, ticket)
+    run = await wire.run_shown(work, made.run) if made.run is not None else None
+    return Json(tickets.shown(made.ticket) | {"suggested_playbooks": made.helps, "run": run}, 201)
 
 
 async def _shown(work: Working, run_id: int) -> dict[str, Any]:

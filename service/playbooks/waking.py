@@ -48,11 +48,13 @@ async def wake(resources: Resources) -> int:
 
     A run that cannot go on is laid aside for a while, and does not keep the others waiting.
     """
-    total = 0
+    seen: set[int] = set()
     for _ in range(MOST_BATCHES):
         async with resources.read(SYSTEM) as read:
             due = (await read.db.execute(_DUE, {"now": read.now, "batch": BATCH})).all()
-        for row in due:
+        new = [row for row in due if row.id not in seen]
+        seen.update(row.id for row in new)
+        for row in new:
             try:
                 async with resources.begin(SYSTEM) as work:
                     await wake_one(work, row.id)
@@ -60,10 +62,9 @@ async def wake(resources: Resources) -> int:
                 log.exception("run_cannot_go_on", run=row.id)
                 async with resources.begin(SYSTEM) as work:
                     await _lay_aside(work, row.id)
-        total += len(due)
-        if len(due) < BATCH:
+        if len(due) < BATCH or not new:
             break
-    return total
+    return len(seen)
 
 
 async def wake_one(work: Work, run_id: int) -> None:
