@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import httpx
 import pytest
 
 from tests.conftest import fresh_database
+from tests.ports import free_port
 
 PATIENCE = 120.0
 
@@ -43,7 +43,7 @@ def live_demo(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("live")
     with fresh_database(server_url, f"live_{uuid.uuid4().hex[:12]}") as database_url:
         environment = os.environ | {"FIRSTBELL_DATABASE_URL": database_url, "FIRSTBELL_LOG_LEVEL": "warning"}
-        port = _free_port()
+        port = free_port()
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
             server = subprocess.Popen(
                 [sys.executable, "-m", "service.cli", "up", "--demo", "--port", str(port)],
@@ -73,9 +73,3 @@ def _ready(server: subprocess.Popen[bytes], url: str, folder: Path) -> LiveDemo:
         except httpx.TransportError:
             time.sleep(0.1)
     pytest.fail(f"The demo did not start: {(folder / 'err').read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

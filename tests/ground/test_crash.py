@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,10 +25,12 @@ from service.core.migrating import migrate
 from service.core.work import Resources
 from tests import makers
 from tests.conftest import fresh_database
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash")]
 WRITES = 2_000
 AT_ONCE = 24
+PATIENCE = 60.0  # seconds that a writer goes on repeating
 ALL_HOURS = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
 SOON = {"first_response": 0.02, "resolution": 0.03}
 
@@ -44,12 +47,6 @@ def process(*arguments: str, url: str, log: Path) -> Iterator[subprocess.Popen[b
     finally:
         child.kill()
         child.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def a_desk(url: str) -> str:
@@ -89,7 +86,9 @@ class Writers:
     async def write(self, n: int, client: httpx.AsyncClient) -> None:
         """Until acknowledged, on one server or the other; every seventh is sent twice at once."""
         headers = self.headers | {"Idempotency-Key": f"write-{n}"}
-        for attempt in range(200):
+        heard: Counter[str] = Counter()
+        deadline = time.monotonic() + PATIENCE
+        for attempt in itertools.count():
             address = self.addresses[(n + attempt) % 2]
             once = lambda: client.post(address, json={"subject": f"Write {n}"}, headers=headers)  # noqa: B023, E731
             sent = [once(), once()] if n % 7 == 0 else [once()]
@@ -98,8 +97,15 @@ class Writers:
             self.acknowledged[n] |= {a.json()["number"] for a in good}
             if good:
                 return
+            heard.update(f"{address[17:22]} {_told(answer)}" for answer in answers)
+            assert time.monotonic() < deadline, f"write {n} was never acknowledged: {heard}"
             await asyncio.sleep(0.05)
-        raise AssertionError(f"write {n} was never acknowledged: {answers}")
+
+
+def _told(answer: httpx.Response | BaseException) -> str:
+    if isinstance(answer, httpx.Response):
+        return f"{answer.status_code} {answer.text[:80]}"
+    return type(answer).__name__
 
 
 async def ready(port: int) -> None:
@@ -127,6 +133,7 @@ async def test_nothing_is_lost_and_nothing_done_twice_when_processes_are_killed(
             apis.append(stack.enter_context(process(*command, url=url, log=tmp_path / f"api{n}")))
             workers.append(stack.enter_context(process("worker", url=url, log=tmp_path / f"worker{n}")))
         await asyncio.gather(*(ready(port) for port in ports))
+        assert [child.poll() for child in apis] == [None, None]
         writers = Writers(ports, secret)
         await run(writers, apis[0], workers[0])
         acknowledged = list(writers.acknowledged.values())

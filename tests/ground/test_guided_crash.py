@@ -23,7 +23,8 @@ from service.core.database import make_engine
 from service.core.work import Resources
 from tests import makers
 from tests.conftest import fresh_database
-from tests.ground.test_crash import free_port, ready
+from tests.ground.test_crash import ready
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guided crash")]
 

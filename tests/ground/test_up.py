@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from service.core import embedded
-from tests.ground.test_crash import free_port
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("up")]
 
