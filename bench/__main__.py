@@ -1,7 +1,7 @@
 """`python -m bench` compares with the floors and prints ratios; `python -m bench NAME` runs one benchmark:
 
-rates (the six operations), graphql, sweep, guided (answers in playbooks), or flat (10,000 tickets against
-1,000,000; some minutes more).
+rates (the six operations), graphql, sweep, guided (answers in playbooks), network (polls beside the bare SNMP
+libraries; some minutes), or flat (10,000 tickets against 1,000,000; some minutes more).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from bench import flat, graphql, guided, rates, sweep
+from bench.network import run as network
 
 ALONE = {
     "rates": rates.run,
@@ -16,6 +17,7 @@ ALONE = {
     "sweep": sweep.run,
     "guided": guided.run,
     "flat": flat.run,
+    "network": network.run,
 }
 
 

@@ -21,6 +21,11 @@ from schema import (
     guided,
     guided_changes,
     loans,
+    network,
+    network_changes,
+    network_commands,
+    network_discovery,
+    network_history,
     notices,
     people,
     places,
@@ -48,6 +53,21 @@ class AsPrepared(SchemaExtension):
         yield
 
 
+class WithoutSecrets(SchemaExtension):
+    """What carries a secret and does not fit its type is refused in words that do not repeat it."""
+
+    def on_operation(self) -> Iterator[None]:
+        yield
+        operation = self.execution_context
+        context = operation.context
+        if isinstance(context, Context) and context.names & network_changes.CARRY_SECRETS:
+            for error in getattr(operation.result, "errors", None) or ():
+                if isinstance(error.original_error, GraphQLError | None):
+                    error.message = (
+                        "The variables do not fit: a field is missing, unknown or of a wrong type."
+                    )
+
+
 class DeskSchema(strawberry.Schema):
     """The schema of the desk; its doors log faults where they tell them."""
 
@@ -71,6 +91,10 @@ Query = merge_types(
         assets.Query,
         loans.Query,
         guided.Query,
+        network.Query,
+        network_commands.Query,
+        network_discovery.Query,
+        network_history.Query,
         sla.Query,
         notices.Query,
         desk.Query,
@@ -84,12 +108,14 @@ schema = DeskSchema(
             guided_changes.Mutation,
             ticket_changes.Mutation,
             loans.Mutation,
+            network_changes.Mutation,
+            network_commands.Mutation,
             notices.Mutation,
             desk_changes.Mutation,
         ),
     ),
     subscription=subscriptions.Subscription,
-    extensions=[AsPrepared],
+    extensions=[AsPrepared, WithoutSecrets],
     scalar_overrides={datetime: INSTANT},
     config=StrawberryConfig(relay_max_results=100),
 )

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import strawberry
 
+from integrations.snmp.reading import DeviceKind
+from integrations.snmp.target import AuthProtocol, PrivProtocol, Version
 from service.assets.models import AssetKind, LoanState
 from service.core.actor import Role, Scope
+from service.monitoring.history import Step
+from service.monitoring.listing import MaintenanceState
+from service.monitoring.models import CommandState, FaultState, ReachBy, ReachState, ScanState, SnmpState
+from service.monitoring.port_rules import PortVerb
 from service.places.models import PlaceKind
 from service.playbooks.models import Origin, VersionStatus
 from service.playbooks.state import Stage
@@ -40,6 +46,19 @@ ENUMS = {
     "SlaAgreement": Agreement,
     "SlaTarget": Target,
     "SlaTimerState": TimerState,
+    "NetworkDeviceKind": DeviceKind,
+    "NetworkReachBy": ReachBy,
+    "NetworkReach": ReachState,
+    "NetworkSnmp": SnmpState,
+    "NetworkFaultState": FaultState,
+    "NetworkMaintenanceState": MaintenanceState,
+    "NetworkScanState": ScanState,
+    "NetworkCommandState": CommandState,
+    "PortVerb": PortVerb,
+    "NetworkStep": Step,
+    "SnmpVersion": Version,
+    "SnmpAuth": AuthProtocol,
+    "SnmpPriv": PrivProtocol,
 }
 
 for _name, _enum in ENUMS.items():

@@ -1,4 +1,4 @@
-"""What happens to tickets, heard once in a process and given to whoever subscribed.
+"""What happens to tickets and in the network, heard once in a process and given to whoever subscribed.
 
 Announcements are the fast way. A crash can lose one, so new events are looked for by their id as well; ids
 become visible out of order, so each look goes back over a window of them.
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy import case, func, select
@@ -35,15 +35,25 @@ class Happening:
     event: int
 
 
-class Heard:
+@dataclass(frozen=True, slots=True)
+class FaultMoved:
+    """A fault of the network began, ended, or became something else."""
+
+    fault: int
+
+
+H = TypeVar("H")
+
+
+class Heard(Generic[H]):
     """What one subscriber has not read yet. One that reads too slowly loses the oldest, and is told so."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Happening] = deque()
+        self._waiting: deque[H] = deque()
         self._wake = asyncio.Event()
         self.missed = False
 
-    def put(self, happening: Happening) -> None:
+    def put(self, happening: H) -> None:
         if len(self._waiting) >= KEPT_FOR_A_SLOW_READER:
             self._waiting.popleft()
             self.missed = True
@@ -54,7 +64,7 @@ class Heard:
         """Have the subscriber look up who it is again, though nothing happened."""
         self._wake.set()
 
-    async def next(self, seconds: float) -> Happening | None:
+    async def next(self, seconds: float) -> H | None:
         """The next happening; None after `seconds`, or when stirred."""
         if not self._waiting:
             with contextlib.suppress(TimeoutError):
@@ -77,9 +87,10 @@ class Hub:
         self._look_every = look_every
         self._task: asyncio.Task[None] | None = None
         self._now = asyncio.Event()
-        self._by_ticket: dict[int, set[Heard]] = {}
-        self._by_queue: dict[int, set[Heard]] = {}
-        self._by_run: dict[int, set[Heard]] = {}
+        self._by_ticket: dict[int, set[Heard[Happening]]] = {}
+        self._by_queue: dict[int, set[Heard[Happening]]] = {}
+        self._by_run: dict[int, set[Heard[Happening]]] = {}
+        self._by_school: dict[str | None, set[Heard[FaultMoved]]] = {}
         self._seen: set[int] = set()
         self._highest = 0
         self._is_current = False
@@ -102,10 +113,10 @@ class Hub:
     @asynccontextmanager
     async def subscribed(
         self, *, ticket: int | None = None, queue: int | None = None
-    ) -> AsyncIterator[Heard]:
+    ) -> AsyncIterator[Heard[Happening]]:
         """What happens to a ticket, or in a queue, from now on."""
         await self._look(tell=self._is_current)  # what has happened by now is not news to the new one
-        heard = Heard()
+        heard: Heard[Happening] = Heard()
         place, key = (self._by_ticket, ticket) if ticket is not None else (self._by_queue, queue)
         assert key is not None
         place.setdefault(key, set()).add(heard)
@@ -117,9 +128,9 @@ class Hub:
                 del place[key]
 
     @asynccontextmanager
-    async def following(self, run: int) -> AsyncIterator[Heard]:
+    async def following(self, run: int) -> AsyncIterator[Heard[Happening]]:
         """Stirred whenever a run of a playbook moves, from now on; what it is now is read anew each time."""
-        heard = Heard()
+        heard: Heard[Happening] = Heard()
         self._by_run.setdefault(run, set()).add(heard)
         try:
             yield heard
@@ -128,9 +139,25 @@ class Hub:
             if not self._by_run[run]:
                 del self._by_run[run]
 
-    def _everybody(self) -> set[Heard]:
-        places = (*self._by_ticket.values(), *self._by_queue.values(), *self._by_run.values())
-        return {heard for group in places for heard in group}
+    @asynccontextmanager
+    async def watching(self, school: str | None) -> AsyncIterator[Heard[FaultMoved]]:
+        """Faults of the network at a school, or everywhere, from now on. An announcement that is lost is not
+        made up for; who may have missed some is told so.
+        """
+        heard: Heard[FaultMoved] = Heard()
+        self._by_school.setdefault(school, set()).add(heard)
+        try:
+            yield heard
+        finally:
+            self._by_school[school].discard(heard)
+            if not self._by_school[school]:
+                del self._by_school[school]
+
+    def _everybody(self) -> set[Heard[Any]]:
+        places: tuple[dict[Any, set[Heard[Any]]], ...]
+        places = (self._by_ticket, self._by_queue, self._by_run, self._by_school)
+        groups = [group for place in places for group in place.values()]
+        return {heard for group in groups for heard in group}
 
     def _hear(self, facts: dict[str, Any]) -> None:
         if facts.get("config"):
@@ -139,6 +166,10 @@ class Hub:
                 heard.stir()
         for heard in self._by_run.get(facts.get("run", 0), ()):
             heard.stir()
+        if facts.get("network_fault") is not None:
+            for school in {None, facts.get("school_id")}:
+                for watcher in self._by_school.get(school, ()):
+                    watcher.put(FaultMoved(facts["network_fault"]))
         if facts.get("event") is not None:
             self._tell(Happening(facts["ticket"], facts["event"]), facts.get("queues", ()))
 
@@ -153,6 +184,9 @@ class Hub:
     def _catch_up(self) -> None:
         """The listener is connected, perhaps again: rules and events may have changed unheard."""
         self._resources.shelf.clear()
+        for group in self._by_school.values():
+            for watcher in group:
+                watcher.missed = True
         for heard in self._everybody():
             heard.stir()
         self._now.set()

@@ -16,6 +16,9 @@ from schema.tickets import queue_by_key
 from service.assets.actions import asset_by_tag
 from service.core.errors import Invalid, NotFound
 from service.core.paging import MAX_PAGE
+from service.monitoring.fault_listing import fault_view
+from service.monitoring.listing import credential_by_id, device_view, maintenance_by_id
+from service.monitoring.scanning import scan_by_id
 from service.people.actions import person_by_id
 from service.places.actions import place_by_id
 from service.sla.calendars import calendar_by_id
@@ -59,6 +62,18 @@ async def _policy(context: Context, key: str) -> Any:
         return _one(await policies(read), key)
 
 
+def _numbered(
+    type_name: str, view: Callable[..., Awaitable[Any]]
+) -> Callable[[Context, str], Awaitable[Any]]:
+    """A fetch of what `view` shows by its number."""
+
+    async def fetch(context: Context, key: str) -> Any:
+        async with context.read() as read:
+            return await view(read, number_in(key, type_name))
+
+    return fetch
+
+
 def _one(rows: Any, key: str) -> Any:
     for row in rows:
         if str(row.id) == key:
@@ -77,6 +92,11 @@ FETCH: dict[str, Callable[[Context, str], Awaitable[Any]]] = {
     "SlaPolicy": _policy,
     "PlaybookRun": run_by_key,
     "PlaybookVersion": version_by_key,
+    "NetworkDevice": _numbered("NetworkDevice", device_view),
+    "NetworkFault": _numbered("NetworkFault", fault_view),
+    "NetworkMaintenance": _numbered("NetworkMaintenance", maintenance_by_id),
+    "NetworkScan": _numbered("NetworkScan", scan_by_id),
+    "SnmpCredential": _numbered("SnmpCredential", credential_by_id),
 }
 
 

@@ -1,4 +1,4 @@
-"""What happens to a ticket, or in a queue, as it happens."""
+"""What happens to a ticket, in a queue, or in the network, as it happens."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from schema.context import Context, Info
 from schema.guided import PlaybookRun, run_by_key
 from schema.hub import Happening, Heard
-from schema.nodes import subscription
+from schema.network import NetworkFault
+from schema.nodes import key_in, subscription
 from schema.tickets import Ticket, TicketEvent, queue_by_key
 from service.core.errors import NotFound, Refusal, Unavailable
 from service.core.faults import refusal_for
 from service.core.paging import cursor_of
+from service.monitoring.fault_listing import FaultFilter, fault_view, faults_page
 from service.tickets.queries import ticket_rights, ticket_view, timeline
 
 WHO_ASKS_EVERY = 30.0
@@ -31,6 +33,14 @@ class TicketChange:
     missed: bool = strawberry.field(
         description="You read too slowly, or the desk was down: some events before this one were left out. "
         "The timeline has them."
+    )
+
+
+@strawberry.type(description="A fault of the network began, ended, or became something else.")
+class NetworkFaultChange:
+    fault: NetworkFault
+    missed: bool = strawberry.field(
+        description="Some changes before this one may have been left out: read the list of faults again."
     )
 
 
@@ -75,6 +85,28 @@ class Subscription:
                     yield run
                 await heard.next(RUN_LOOKED_AT_EVERY)
 
+    @subscription(description="What begins and ends to be wrong in the network, at one school or everywhere.")
+    async def network_fault_changed(
+        self, info: Info, school_id: strawberry.ID | None = None
+    ) -> AsyncGenerator[NetworkFaultChange, None]:
+        context = info.context
+        async with context.read() as read:
+            await faults_page(read, FaultFilter(), limit=1)
+        school = key_in(school_id, "Place", "school_id") if school_id is not None else None
+        async with _hub(context).watching(school) as heard:
+            context.on_end = heard.stir
+            while not context.has_ended:
+                moved = await heard.next(WHO_ASKS_EVERY)
+                try:
+                    await context.identify_again()
+                    change = await _moved(context, moved.fault, heard) if moved is not None else None
+                except (SQLAlchemyError, OSError) as error:
+                    await _sit_out(error, heard)
+                    continue
+                if change is not None:
+                    context.forget()
+                    yield change
+
 
 def _hub(context: Context) -> Any:
     if context.hub is None:
@@ -83,7 +115,7 @@ def _hub(context: Context) -> Any:
 
 
 async def _changes(
-    context: Context, subscribed: AbstractAsyncContextManager[Heard], *, ends_unseen: bool
+    context: Context, subscribed: AbstractAsyncContextManager[Heard[Happening]], *, ends_unseen: bool
 ) -> AsyncGenerator[TicketChange, None]:
     """Each happening as the actor of that moment sees it; a revoked token ends it.
 
@@ -108,7 +140,7 @@ async def _changes(
                 yield change
 
 
-async def _seen(context: Context, happening: Happening, heard: Heard) -> TicketChange | None:
+async def _seen(context: Context, happening: Happening, heard: Heard[Happening]) -> TicketChange | None:
     """The ticket and the event; None for an event that is not for the actor's eyes."""
     if context.hub is None:
         return None
@@ -121,7 +153,19 @@ async def _seen(context: Context, happening: Happening, heard: Heard) -> TicketC
     return TicketChange(ticket=ticket, event=events[0], missed=heard.was_missed())
 
 
-async def _sit_out(error: Exception, heard: Heard) -> None:
+async def _moved(context: Context, fault: int, heard: Heard[Any]) -> NetworkFaultChange | None:
+    """The fault as it is now; None for one whose device is gone."""
+    if context.hub is None:
+        return None
+    async with context.hub.delivering, context.read() as read:
+        try:
+            row: Any = await fault_view(read, fault)
+        except NotFound:
+            return None
+    return NetworkFaultChange(fault=row, missed=heard.was_missed())
+
+
+async def _sit_out(error: Exception, heard: Heard[Any]) -> None:
     """The database is away: the event is lost for this subscriber, who is told so with the next one."""
     refusal: Refusal = refusal_for(error)
     if not isinstance(refusal, Unavailable):

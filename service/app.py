@@ -18,6 +18,10 @@ from service.core.middleware import Surroundings
 from service.core.outbox import Announcer
 from service.core.settings import Settings
 from service.core.work import Resources
+from service.monitoring import command_rest as commands
+from service.monitoring import discovery_rest as discovery
+from service.monitoring import history_rest as history
+from service.monitoring import rest as network
 from service.people import rest as people
 from service.people.identity import identify_with
 from service.places import rest as places
@@ -46,6 +50,10 @@ ROUTERS = [
     authoring.decided,
     reports.router,
     authoring.reports,
+    network.router,
+    discovery.router,
+    history.router,
+    commands.router,
 ]
 ABOUT = """The IT service desk of a school district.
 

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from service.commands import contracts, demo, imports, playbooks, reports, serving, sla, tokens
+from service.commands import (
+    contracts,
+    demo,
+    imports,
+    network,
+    playbooks,
+    reports,
+    secrets,
+    serving,
+    sla,
+    tokens,
+)
 
 app = typer.Typer(
     name="firstbell",
@@ -27,6 +38,8 @@ app.add_typer(imports.app)
 app.add_typer(reports.app)
 app.add_typer(sla.app)
 app.add_typer(playbooks.app)
+app.add_typer(network.app)
+app.add_typer(secrets.app)
 
 
 def _version(wanted: bool) -> None:

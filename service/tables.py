@@ -2,6 +2,8 @@
 
 import service.assets.models
 import service.core.models
+import service.monitoring.history_models
+import service.monitoring.models
 import service.people.models
 import service.places.models
 import service.playbooks.models

@@ -9,9 +9,14 @@ from typing import Any
 
 from sqlalchemy import select
 
+from integrations.snmp.reading import Reading
+from integrations.snmp.storing import reading_to_json
 from service.assets.models import Asset, AssetKind
 from service.core.actor import Actor, Role, Scope
 from service.core.work import Work
+from service.monitoring.credentials import NewCredential, add_credential
+from service.monitoring.devices import AddDevice, add_device
+from service.monitoring.models import FaultState, NetworkDevice, NetworkFault, NetworkWatch, SnmpCredential
 from service.people.identity import actor_of_person
 from service.people.models import Person, Relation, RelationKind, ServedQueue, ServedSchool, Token
 from service.people.tokens import MadeToken, NewToken, create_token
@@ -42,6 +47,12 @@ def later(**given: float) -> datetime:
 
 def unique(prefix: str) -> str:
     return f"{prefix}-{os.environ.get('PYTEST_XDIST_WORKER', 'w')}-{next(_counter)}"
+
+
+def unique_address() -> str:
+    """An address that nothing else has and that nobody asks."""
+    number = next(_counter)
+    return f"10.{os.getpid() % 250}.{number // 250 % 250}.{number % 250 + 1}"
 
 
 async def make_school(work: Work, **given: Any) -> Place:
@@ -139,6 +150,47 @@ async def make_ticket(work: Work, **given: Any) -> Ticket:
     await default_queue(work)
     given.setdefault("subject", "Projector shows no picture")
     return await open_ticket(work, OpenTicket(**given))
+
+
+async def make_credential(work: Work, **given: Any) -> SnmpCredential:
+    """A credential of v2c, unless said otherwise."""
+    given.setdefault("name", unique("credential"))
+    given.setdefault("version", "v2c")
+    if given["version"] != "v3":
+        given.setdefault("community", "between-us")
+    return await add_credential(work, NewCredential(**given))
+
+
+async def make_network_device(
+    work: Work, reading: Reading | None = None, current: dict[str, Any] | None = None, **given: Any
+) -> NetworkDevice:
+    """A device that is watched; with a reading, as a discovery left it, and with what polls said since."""
+    given.setdefault("address", unique_address())
+    device = await add_device(work, AddDevice(**given))
+    if reading is not None:
+        device.inventory, device.profile, device.kind = (
+            reading_to_json(reading), reading.profile, reading.identity.kind
+        )  # fmt: skip
+        device.discovered_at = work.now
+    watch = await work.session.get(NetworkWatch, device.id)
+    assert watch is not None
+    watch.current = current or {}
+    await work.session.flush()
+    return device
+
+
+async def make_fault(
+    work: Work, device: NetworkDevice, check: str = "port.down", **given: Any
+) -> NetworkFault:
+    """An open fault of a device."""
+    defaults: dict[str, Any] = {
+        "instance": unique("Gi"), "state": FaultState.OPEN, "evidence": {}, "since": work.now,
+        "opened_at": work.now, "school_id": device.school_id, "flaps": 0,
+    }  # fmt: skip
+    fault = NetworkFault(device_id=device.id, check=check, **defaults | given)
+    work.session.add(fault)
+    await work.session.flush()
+    return fault
 
 
 async def token_for(work: Work, person: Person, *, everything: bool = False) -> str:

@@ -111,7 +111,7 @@ class Port:
 @dataclass(slots=True)
 class Supply:
     """`receptacle`: a waste box, whose level is the room left in it. `colour` is as the device names it,
-    lower case.
+    lower case. `reported` is what the printer says of it beside its level: ok, low, empty, near_full, full.
     """
 
     key: str
@@ -125,10 +125,13 @@ class Supply:
     percent: float | None = None
     special: Special | None = None
     oid: str | None = None
+    reported: str | None = None
 
 
 @dataclass(slots=True)
 class Tray:
+    """`bypass`: a multi-purpose tray or slot that is empty most of the time."""
+
     key: str
     name: str | None = None
     capacity: int | None = None
@@ -137,6 +140,7 @@ class Tray:
     special: Special | None = None
     status: int | None = None
     oid: str | None = None
+    bypass: bool = False
 
 
 @dataclass(slots=True)
@@ -153,6 +157,11 @@ class Alert:
 
 @dataclass(slots=True)
 class Printer:
+    """`errors` are the bits of hrPrinterDetectedErrorState; `troubles` those and what the alerts say, in the
+    same words. `reported` is low or empty where the printer does not say which supply it means, else ok.
+    `out_of_paper`: no tray but a bypass has any.
+    """
+
     status: str | None = None
     device_status: str | None = None
     errors: tuple[str, ...] | None = None
@@ -161,6 +170,9 @@ class Printer:
     supplies: list[Supply] = field(default_factory=list)
     trays: list[Tray] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    troubles: tuple[str, ...] | None = None
+    reported: str | None = None
+    out_of_paper: bool | None = None
 
 
 @dataclass(slots=True)
@@ -168,7 +180,8 @@ class Sensor:
     """A measured value, or a state with the device's word for it. `kind` is a class (temperature, humidity,
     voltage, current, power, frequency, charge, runtime, load, fanspeed, dbm, count, percent, state
     …), `unit` its unit (°C, %, V, A, W, Hz, s, rpm, dBm). `healthy` is None where the profile does
-    not say.
+    not say, `fault` the check that an unhealthy one is; between `low` and `high` a value is well. `factor` is
+    what the raw value of an entity sensor is multiplied by.
     """
 
     key: str
@@ -179,6 +192,10 @@ class Sensor:
     state: str | None = None
     healthy: bool | None = None
     oid: str | None = None
+    fault: str | None = None
+    low: float | None = None
+    high: float | None = None
+    factor: float | None = None
 
 
 @dataclass(slots=True)
@@ -198,11 +215,26 @@ class Ups:
     temperature: float | None = None
     testing: bool | None = None
     alarms: list[str] = field(default_factory=list)
+    overload: bool | None = None
+    alarm_count: int | None = None
+
+
+@dataclass(slots=True)
+class Projector:
+    """`power` is off, on, cooling or warming_up; `fault` is none, lamp, heat, filter, cover, fan or other."""
+
+    power: str | None = None
+    input: str | None = None
+    fault: str | None = None
+    lamp_hours: float | None = None
+    lamp_percent: float | None = None
 
 
 @dataclass(slots=True)
 class Load:
-    """A processor, a memory or a store. `used` and `total` are bytes (processors have percent only)."""
+    """A processor, a memory or a store. `used` and `total` are bytes (processors have percent only); `unit`
+    is how many of them the device counts as one.
+    """
 
     key: str
     kind: str
@@ -211,11 +243,12 @@ class Load:
     used: int | None = None
     total: int | None = None
     oid: str | None = None
+    unit: int | None = None
 
 
 @dataclass(slots=True)
 class AccessPoint:
-    """An access point as its controller tells of it."""
+    """An access point as its controller tells of it. `index` is its row in the controller's table."""
 
     key: str
     name: str | None = None
@@ -226,6 +259,7 @@ class AccessPoint:
     model: str | None = None
     serial: str | None = None
     clients: int | None = None
+    index: str | None = None
 
 
 @dataclass(slots=True)
@@ -332,3 +366,4 @@ class Reading:
     vlans: list[Vlan] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
+    projector: Projector | None = None

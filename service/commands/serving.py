@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +17,7 @@ from service.commands import base
 from service.commands.demo import ensure_demo
 from service.core import logs
 from service.core.settings import Settings, settings
+from service.demo.network.running import running
 from service.worker import run_worker
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
@@ -37,7 +38,7 @@ def up(
             ensure_demo(url, *address)
         else:
             base.errors.print(f"Firstbell answers at http://{_said(*address)}. Ctrl+C stops it.")
-        base.run(_up(url, *address))
+        base.run(_up(url, *address, demo=demo))
 
 
 def serve(
@@ -87,10 +88,13 @@ async def _worker(url: str) -> None:
         await run_worker(url, resources, settings())
 
 
-async def _up(url: str, host: str, port: int) -> None:
-    """API and worker in one loop; when the API is told to stop, the worker stops with it."""
+async def _up(url: str, host: str, port: int, *, demo: bool = False) -> None:
+    """API and worker in one loop, and the demo's network with them; when the API is told to stop, all do."""
     server = _server(make_app(url, settings()), host, port)
-    async with base.resources(url) as resources:
+    async with AsyncExitStack() as stack:
+        if demo:
+            await stack.enter_async_context(running(base.errors.print))
+        resources = await stack.enter_async_context(base.resources(url))
         work = asyncio.create_task(run_worker(url, resources, settings(), signals=False))
         work.add_done_callback(lambda task: _stop(server, task))
         try:

@@ -28,6 +28,8 @@ class Scope(StrEnum):
     DESK_WRITE = "desk:write"
     REPORTS_READ = "reports:read"
     TOKENS_WRITE = "tokens:write"
+    NETWORK_READ = "network:read"
+    NETWORK_WRITE = "network:write"
 
 
 ALL_SCOPES = frozenset(Scope)

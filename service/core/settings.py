@@ -40,6 +40,32 @@ class Settings(BaseSettings):
     photo_days: int = Field(
         180, ge=1, le=3650, description="Days a photo given to guided help is kept after it was taken in."
     )
+    sample_days: int = Field(30, ge=2, le=400, description="Days that every sample of the network is kept.")
+    hourly_days: int = Field(
+        400, ge=2, le=3650, description="Days that hours of the network's samples are kept."
+    )
+    daily_days: int = Field(
+        1826, ge=2, le=36_500, description="Days that days of the network's samples are kept."
+    )
+    snmp_timeout: float = Field(
+        2.0, ge=0.1, le=30, description="Seconds that a device may take to answer a question over SNMP."
+    )
+    snmp_retries: int = Field(1, ge=0, le=5, description="Times that it is asked again.")
+    trap_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="UDP port on which the worker hears traps and informs; none: it does not.",
+    )
+    trap_host: str = Field("0.0.0.0", description="Address on which it hears them.")  # noqa: S104
+    network_commands: bool = Field(
+        False, description="Whether ports may be cycled, enabled and disabled where a device allows it."
+    )
+    secret_keys: SecretStr | None = Field(
+        None,
+        description="Keys that seal secrets at rest, newest first, with commas between; "
+        "else one is made in the home folder. Several machines need the same keys.",
+    )
     idempotency_hours: int = Field(48, ge=1, le=720, description="Hours an idempotency key is remembered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "json", "console"] = Field(

@@ -242,7 +242,7 @@ CONTRACT: Final[dict[str, Any]] = {
 """Three working days for a repair, with the first of the vendors."""
 
 MODELS: Final = {
-    AssetKind.CHROMEBOOK: ("CB", 180, "Larkbook 11"),
+    AssetKind.CHROMEBOOK: ("CB", 151, "Larkbook 11"),
     AssetKind.TABLET: ("TB", 30, "Slatepad 9"),
     AssetKind.LAPTOP: ("LT", 30, "Wayfarer 14"),
     AssetKind.DESKTOP: ("DT", 12, "Deskline M2"),
@@ -254,7 +254,9 @@ MODELS: Final = {
     AssetKind.ACCESS_POINT: ("AP", 4, "Skyleaf 6"),
     AssetKind.UPS: ("UP", 2, "Steadypower 1500"),
 }
-"""By kind: the prefix of the tag, how many there are, the model."""
+"""By kind: the prefix of the tag, how many there are, the model. The simulated network brings 29 more
+(service/demo/network/founding.py), which makes 300.
+"""
 
 
 def everybody() -> list[tuple[Known, Role, str | None]]:

@@ -19,6 +19,7 @@ from service.demo.casting import Cast, cases
 from service.demo.founding import District, founded
 from service.demo.guided import helped, prepared
 from service.demo.hours import ZONE
+from service.demo.network.founding import networked
 from service.demo.plots import Case, Plot, Step
 from service.people.models import Person
 from service.people.tokens import MadeToken, NewToken, create_token
@@ -90,6 +91,7 @@ async def fill(work: Work) -> None:
     work.now = until
     await helped(work, made, rng)
     work.actor = SYSTEM
+    await networked(work)
     work.announced.clear()
 
 

@@ -23,7 +23,14 @@ DEFAULT_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.ADMIN: frozenset(Scope),
     Role.LEAD: frozenset(Scope) - {Scope.TOKENS_WRITE, Scope.DIRECTORY_WRITE},
     Role.TECHNICIAN: frozenset(
-        {Scope.TICKETS_READ, Scope.TICKETS_WRITE, Scope.DIRECTORY_READ, Scope.REPORTS_READ}
+        {
+            Scope.TICKETS_READ,
+            Scope.TICKETS_WRITE,
+            Scope.DIRECTORY_READ,
+            Scope.REPORTS_READ,
+            Scope.NETWORK_READ,
+            Scope.NETWORK_WRITE,
+        }
     ),
 }
 

@@ -16,6 +16,22 @@ from schema.enums import ENUMS
 from service.assets.rest import AssetOut, FactOut, LoanOut
 from service.assets.rest import lent as loans
 from service.assets.rest import router as assets
+from service.monitoring import (
+    command_rest,
+    commanding,
+    credentials,
+    devices,
+    maintenance,
+    parts_wire,
+    probing,
+    scanning,
+)
+from service.monitoring import discovery_rest as discovery
+from service.monitoring import history_rest as measured
+from service.monitoring import rest as network
+from service.monitoring import wire as watched
+from service.monitoring.fault_listing import FaultFilter
+from service.monitoring.listing import DeviceFilter
 from service.people.rest import Me, PersonOut
 from service.people.rest import router as people
 from service.places.rest import PlaceOut
@@ -44,12 +60,23 @@ RENAMED: dict[type[BaseModel], dict[str, str]] = {
     CategoryOut: {"id": "key"},
     CalendarOut: {"id": "calendarId"},
     PolicyOut: {"id": "policyId"},
+    measured.HistoryOut: {"since": "from"},
     LoanOut: {"id": "loanId", "person_id": "person", "ticket_id": "ticketNumber"},
     runs.RunListed: {"id": "runId", "ticket": "ticketNumber"},
     runs.RunOut: {"id": "runId", "ticket": "ticketNumber"},
     runs.RunEventOut: {"id": "eventId"},
     runs.VersionText: {"id": "versionId"},
     runs.DistrictFactOut: {"id": "factId"},
+    watched.CredentialOut: {"id": "credentialId"},
+    watched.NetworkDeviceListed: {"id": "deviceId"},
+    watched.NetworkDeviceOut: {"id": "deviceId"},
+    watched.FaultOut: {"id": "faultId", "ticket": "ticketNumber"},
+    watched.NodeOut: {"id": "deviceId"},
+    watched.MaintenanceOut: {"id": "maintenanceId"},
+    watched.ScanListed: {"id": "scanId"},
+    watched.ScanOut: {"id": "scanId"},
+    watched.ProbeOut: {"id": "probeId"},
+    command_rest.NetworkCommandOut: {"id": "commandId"},
 }
 SHAPES: dict[type[BaseModel], str] = {
     wire.TicketListed: "Ticket",
@@ -71,6 +98,9 @@ SHAPES: dict[type[BaseModel], str] = {
     PolicyOut: "SlaPolicy",
     FactOut: "AssetFact",
     LoanOut: "Loan",
+    measured.MetricOut: "NetworkMetric",
+    measured.DrawnOut: "NetworkGraphLine",
+    measured.HistoryOut: "NetworkGraph",
     runs.RunListed: "PlaybookRun",
     runs.RunOut: "PlaybookRun",
     runs.StepOut: "RunStep",
@@ -84,6 +114,35 @@ SHAPES: dict[type[BaseModel], str] = {
     runs.KnownFactOut: "KnownFact",
     runs.DistrictFactOut: "DistrictFact",
     runs.PhotoOut: "RunPhoto",
+    watched.CredentialOut: "SnmpCredential",
+    watched.NetworkDeviceListed: "NetworkDevice",
+    watched.NetworkDeviceOut: "NetworkDevice",
+    watched.ParentOut: "NetworkParent",
+    watched.FaultOut: "NetworkFault",
+    watched.TopologyOut: "NetworkTopology",
+    watched.NodeOut: "NetworkNode",
+    watched.NetworkLinkOut: "NetworkLink",
+    watched.HangsOnOut: "NetworkHangsOn",
+    watched.MacOut: "NetworkMac",
+    watched.MaintenanceOut: "NetworkMaintenance",
+    watched.ScanListed: "NetworkScan",
+    watched.ScanOut: "NetworkScan",
+    watched.FoundOut: "NetworkFound",
+    watched.ProbeOut: "NetworkProbe",
+    command_rest.NetworkCommandOut: "NetworkCommand",
+    watched.TrapCountOut: "NetworkTrapCount",
+    parts_wire.NetworkSummaryOut: "NetworkSummary",
+    parts_wire.BehindOut: "NetworkNeighbour",
+    parts_wire.PortOut: "NetworkPort",
+    parts_wire.AccessPointOut: "NetworkAccessPoint",
+    parts_wire.InventoryOut: "NetworkInventory",
+    parts_wire.PrinterOut: "PrinterState",
+    parts_wire.SupplyOut: "PrinterSupply",
+    parts_wire.TrayOut: "PrinterTray",
+    parts_wire.UpsOut: "UpsState",
+    parts_wire.ProjectorOut: "ProjectorState",
+    parts_wire.SensorOut: "NetworkSensor",
+    parts_wire.LoadOut: "NetworkLoad",
 }
 GUIDED = (
     guided.router,
@@ -94,7 +153,8 @@ GUIDED = (
     authoring_rest.decided,
     authoring_rest.reports,
 )
-ROUTERS = (tickets, guided.opened, desk_rules, places, people, assets, loans, sla, *GUIDED)
+NETWORK = (network.router, discovery.router, measured.router, command_rest.router)
+ROUTERS = (tickets, guided.opened, desk_rules, places, people, assets, loans, sla, *NETWORK, *GUIDED)
 READS = {
     "listTickets": "Query.tickets", "countTickets": "Query.ticketCount", "getTicket": "Query.ticket",
     "getTimeline": "Ticket.timeline", "getTicketSla": "Ticket.sla", "getLinks": "Ticket.links",
@@ -106,6 +166,18 @@ READS = {
     "listAssetFacts": "Asset.facts", "listLoans": "Query.loans", "suggestPlaybooks": "Query.suggestPlaybooks",
     "listRuns": "Query.playbookRuns", "getRun": "Query.playbookRun", "getRunLog": "PlaybookRun.log",
     "getRunSummary": "PlaybookRun.summary", "getPhoto": "PlaybookRun.photo",
+    "listNetworkMetrics": "Query.networkMetrics", "getNetworkHistory": "Query.networkHistory",
+    "exposeNetworkMetrics": "Query.networkExposition",
+    "listNetworkDevices": "Query.networkDevices", "getNetworkDevice": "Query.networkDevice",
+    "getNetworkInventory": "NetworkDevice.inventory", "listNetworkPorts": "NetworkDevice.ports",
+    "listNetworkAccessPoints": "NetworkDevice.accessPoints", "listNetworkFaults": "Query.networkFaults",
+    "getNetworkFault": "Query.networkFault", "getNetworkTopology": "Query.networkTopology",
+    "getNetworkMac": "Query.networkMac", "listNetworkMaintenances": "Query.networkMaintenances",
+    "getNetworkMaintenance": "Query.networkMaintenance", "listNetworkTraps": "Query.networkTraps",
+    "listSnmpCredentials": "Query.snmpCredentials", "getSnmpCredential": "Query.snmpCredential",
+    "listNetworkScans": "Query.networkScans", "getNetworkScan": "Query.networkScan",
+    "getNetworkProbe": "Query.networkProbe", "listPortCommands": "Query.networkCommands",
+    "getPortCommand": "Query.networkCommand",
     "listPlaybooks": "Query.playbooks", "getPlaybook": "Query.playbook", "getPlaybookGraph": "Playbook.graph",
     "listPlaybookVersions": "Playbook.versions", "getPlaybookAnalytics": "Playbook.analytics",
     "getPlaybookVersion": "Query.playbookVersion", "listKnownFacts": "Query.knownFacts",
@@ -180,6 +252,36 @@ def test_a_verb_takes_the_same_fields_through_both_doors(verb: str) -> None:
 
 def test_lists_are_narrowed_by_the_same_fields() -> None:
     assert fields_of("TicketFilter") == {to_camel_case(name) for name in listing.TicketFilter.model_fields}
+
+
+NETWORK_INPUTS: dict[str, type[BaseModel]] = {
+    "addSnmpCredential": credentials.NewCredential, "editSnmpCredential": credentials.EditCredential,
+    "orderSnmpCredentials": credentials.OrderCredentials, "addNetworkDevice": devices.AddDevice,
+    "editNetworkDevice": devices.EditDevice, "setNetworkParents": devices.SetParents,
+    "planNetworkMaintenance": maintenance.PlanMaintenance, "scanNetwork": scanning.AskForScan,
+    "probeNetwork": probing.AskForProbe, "askForPortCommand": commanding.AskForPortCommand,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", NETWORK_INPUTS)
+def test_a_verb_on_the_network_takes_the_same_fields_through_both_doors(verb: str) -> None:
+    mutation = schema.core.mutation_type
+    assert mutation is not None
+    given = get_named_type(mutation.fields[verb].args["input"].type)
+    model = NETWORK_INPUTS[verb]
+    own = {"idempotencyKey", "expectedVersion", "id"}
+    assert fields_of(given.name) - own == {to_camel_case(name) for name in model.model_fields}
+    for name, field in model.model_fields.items():
+        required = str(given.fields[to_camel_case(name)].type).endswith("!")
+        assert required == field.is_required(), name
+
+
+def test_lists_of_the_network_are_narrowed_by_the_same_fields() -> None:
+    devices_told = {to_camel_case(name) for name in DeviceFilter.model_fields}
+    assert (
+        fields_of("NetworkDeviceFilter") | {"q"} == devices_told
+    )  # `words` beside the filter, as for tickets
+    assert fields_of("NetworkFaultFilter") == {to_camel_case(name) for name in FaultFilter.model_fields}
 
 
 @pytest.mark.parametrize("model", SHAPES, ids=lambda model: model.__name__)

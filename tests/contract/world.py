@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+
+from integrations.snmp.reading import Port, Reading
 from service.assets import loans
 from service.assets.models import AssetKind
 from service.core.actor import SYSTEM, Role
 from service.core.work import Resources
+from service.monitoring.maintenance import PlanMaintenance, plan_maintenance
+from service.monitoring.models import (
+    CommandState,
+    NetworkCommand,
+    NetworkDevice,
+    NetworkMac,
+    SnmpCredential,
+)
+from service.monitoring.probing import AskForProbe, ask_for_probe
 from service.playbooks import actions as runs
 from service.playbooks import district, photos
 from service.playbooks.models import VersionStatus
@@ -22,6 +35,13 @@ WHO = (
     "requester", "other_staff", "pupil", "guardian", "vendor", "technician", "elsewhere", "lead",
     "integration", "admin", "nobody",
 )  # fmt: skip
+
+
+MAC = "00:1b:21:3c:9d:f8"
+
+
+def in_an_hour() -> str:
+    return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
 @dataclass
@@ -83,6 +103,66 @@ class World:
                 name="policy.damage_words", value="Ask the office", school_id=self.ids["school"]
             )
             return int((await district.set_district_fact(work, wanted)).id)
+
+    async def network_device(self) -> int:
+        """A switch at the school, as a discovery left it, with a MAC on its port."""
+        async with self.resources.begin(SYSTEM) as work:
+            reading = Reading(profile="generic", ports=[Port(key="1/1", index=1)])
+            made = await makers.make_network_device(work, reading, school_id=self.ids["school"])
+            await work.session.merge(NetworkMac(mac=MAC, device_id=made.id, port_key="1/1", seen_at=work.now))
+        return made.id
+
+    async def network_fault(self) -> int:
+        device_id = await self.network_device()
+        async with self.resources.begin(SYSTEM) as work:
+            device = await work.session.get_one(NetworkDevice, device_id)
+            return (await makers.make_fault(work, device)).id
+
+    async def credential(self) -> int:
+        async with self.resources.begin(SYSTEM) as work:
+            return (await makers.make_credential(work)).id
+
+    async def credentials(self) -> list[int]:
+        """Every credential there is, and one more."""
+        await self.credential()
+        async with self.resources.read(SYSTEM) as read:
+            return list((await read.db.execute(select(SnmpCredential.id))).scalars())
+
+    async def maintenance(self) -> int:
+        device_id = await self.network_device()
+        async with self.resources.begin(SYSTEM) as work:
+            wanted = PlanMaintenance(
+                device_id=device_id, ends_at=work.now + timedelta(hours=1), reason="New switch"
+            )
+            return (await plan_maintenance(work, wanted)).id
+
+    async def probe(self) -> int:
+        async with self.resources.begin(SYSTEM) as work:
+            return (await ask_for_probe(work, AskForProbe(address="127.0.0.1"))).id
+
+    async def powered(self) -> int:
+        """A switch whose ports may be switched."""
+        device_id = await self.network_device()
+        async with self.resources.begin(SYSTEM) as work:
+            writes = await makers.make_credential(work, writes=True)
+            device = await work.session.get_one(NetworkDevice, device_id)
+            device.write_credential_id = writes.id
+        return device_id
+
+    async def command(self) -> int:
+        device_id = await self.powered()
+        async with self.resources.begin(SYSTEM) as work:
+            command = NetworkCommand(
+                key=makers.unique("command"),
+                device_id=device_id,
+                port_key="1/1",
+                verb="enable",
+                state=CommandState.DONE,
+                asked_at=work.now,
+            )
+            work.session.add(command)
+            await work.session.flush()
+            return command.id
 
 
 async def make_world(resources: Resources) -> World:

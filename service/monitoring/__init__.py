@@ -1,0 +1,1 @@
+"""Watching the network: what devices answered, which faults that means, and which of them are tickets."""

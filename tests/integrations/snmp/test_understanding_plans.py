@@ -1,0 +1,173 @@
+"""Polls: what they ask, that they stay small, and that no answer breaks them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integrations.snmp.facts import facts_of
+from integrations.snmp.profile import load_profiles
+from integrations.snmp.reading import Reading, Verdict
+from integrations.snmp.storing import reading_from_json, reading_to_json
+from integrations.snmp.target import Answers
+from integrations.snmp.understanding import Plan, poll_plan, rows_of, understand
+
+PROFILES = load_profiles()
+IF, IFX, POE = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1", "1.3.6.1.2.1.105.1.1.1"
+
+
+def switch(ports: int) -> Answers:
+    answers: Answers = {"1.3.6.1.2.1.1.3.0": 500, "1.3.6.1.6.3.10.2.1.3.0": 5}
+    for at in range(1, ports + 1):
+        for column, value in (
+            (3, 6),
+            (7, 1),
+            (8, 1),
+            (10, 1),
+            (14, 0),
+            (16, 1),
+            (20, 0),
+            (5, 10**9),
+            (6, b"\0" * 6),
+        ):
+            answers[f"{IF}.{column}.{at}"] = value
+        for column, wide in ((1, f"gi{at}".encode()), (6, 10), (10, 20), (15, 1000)):
+            answers[f"{IFX}.{column}.{at}"] = wide
+        answers[f"{POE}.6.1.{at}"] = 3
+    return answers
+
+
+def planned(profile: str, answers: Answers) -> Plan:
+    made = PROFILES.by_name(profile)
+    return poll_plan(made, rows_of(made, answers), understand(made, answers))
+
+
+def test_a_switch_of_24_ports_is_asked_for_little() -> None:
+    plan = planned("switch", switch(24))
+    asked = {oid.rsplit(".", 2)[0] if oid.startswith(POE) else oid.rpartition(".")[0] for oid in plan.oids}
+    assert len(plan.oids) == 2 + 24 * 7
+    assert asked == {
+        *(f"{IF}.{n}" for n in (7, 8, 14, 20)), f"{IFX}.6", f"{IFX}.10", f"{POE}.6",
+        "1.3.6.1.2.1.1.3", "1.3.6.1.6.3.10.2.1.3",
+    }  # fmt: skip
+
+
+def test_a_switch_of_500_ports_is_asked_for_the_state_of_as_many_as_fit() -> None:
+    plan = planned("switch", switch(500))
+    assert len(plan.oids) == PROFILES.by_name("switch").most_values == 400
+    states = [oid for oid in plan.oids if oid.startswith(f"{IF}.8.")]
+    assert len(states) == 398
+    reading = plan.read(dict.fromkeys(plan.oids, 2))
+    assert len(reading.ports) == 398
+
+
+def test_a_poll_knows_names_from_discovery() -> None:
+    reading = planned("switch", switch(2)).read({f"{IF}.8.1": 2, f"{IF}.7.1": 1})
+    assert [(one.key, one.speed_mbps, one.oper) for one in reading.ports] == [
+        ("gi1", 1000.0, "down"),
+        ("gi2", 1000.0, None),
+    ]
+    assert {one.instance: one.verdict for one in reading.findings if one.check == "port.down"} == {
+        "gi1": Verdict.BAD,
+        "gi2": Verdict.KEEP,
+    }
+
+
+def test_what_was_not_answered_at_discovery_is_not_asked() -> None:
+    answers = switch(3)
+    del answers[f"{IFX}.6.2"], answers[f"{IF}.14.3"]
+    oids = planned("switch", answers).oids
+    assert f"{IFX}.6.2" not in oids
+    assert f"{IF}.10.2" in oids
+    assert f"{IF}.14.3" not in oids
+
+
+def test_a_plan_of_rows_that_are_gone_reads_what_is_left() -> None:
+    profile, answers = PROFILES.by_name("switch"), switch(2)
+    known = understand(profile, answers)
+    assert poll_plan(profile, {}, known).oids == ()
+    assert poll_plan(profile, {}, known).read(answers).ports == []
+    stray = poll_plan(profile, {f"{IF}.8": ["1", "77"]}, known)
+    assert stray.oids == (f"{IF}.8.1",)
+
+
+def test_the_counters_of_a_poll_are_metrics() -> None:
+    reading = planned("switch", switch(1)).read({f"{IFX}.6.1": 2**40, f"{IF}.14.1": 3})
+    assert [(one.name, one.instance, one.value, one.counter) for one in reading.metrics] == [
+        ("port.in_octets", "gi1", 2**40, True),
+        ("port.in_errors", "gi1", 3, True),
+    ]
+
+
+VALUES = st.one_of(
+    st.integers(-(2**33), 2**65),
+    st.binary(max_size=12),
+    st.sampled_from(["0.0", "1.3.6.1.2.1.25.3.1.5", "10.0.0.1"]),
+)
+BASES = sorted(
+    {base for profile in PROFILES.all for base in (*profile.discovery.walk, *profile.discovery.get)}
+)
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(PROFILES.all),
+    st.dictionaries(
+        st.tuples(st.sampled_from(BASES), st.lists(st.integers(0, 300), max_size=9)).map(
+            lambda pair: ".".join([pair[0], *map(str, pair[1])])
+        ),
+        VALUES,
+        max_size=60,
+    ),
+    VALUES,
+)
+def test_no_answers_are_too_odd_to_be_understood(profile: Any, answers: Answers, other: Any) -> None:
+    known = understand(profile, answers)
+    stored = reading_from_json(reading_to_json(known))
+    assert stored == known
+    plan = poll_plan(profile, rows_of(profile, answers), stored)
+    assert len(plan.oids) <= profile.most_values
+    for later in (answers, {}, dict.fromkeys(plan.oids, other)):
+        reading = plan.read(later)
+        facts_of(reading)
+        reading_to_json(reading)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(PROFILES.all), st.data())
+def test_no_table_is_too_odd_to_be_understood(profile: Any, data: st.DataObject) -> None:
+    """Whole columns at a time, so that rows meet."""
+    columns = data.draw(st.lists(st.sampled_from(profile.discovery.walk or ("1.3",)), max_size=14))
+    answers: Answers = {}
+    for column in columns:
+        for index in ("1", "2", "1.1", "1.2", "0.1.1", "7.0.1.2.3.4.5", "1.0.1.2.3.4.5", "1.4.10.0.0.1"):
+            for part in ("", "3.", "5.", "9."):
+                answers[f"{column}.{part}{index}"] = data.draw(VALUES)
+    known = understand(profile, answers)
+    poll_plan(profile, rows_of(profile, answers), known).read(answers)
+
+
+def test_a_stored_reading_leaves_out_what_is_not_known_and_comes_back_whole() -> None:
+    known = understand(PROFILES.by_name("switch"), switch(2))
+    stored = reading_to_json(known)
+    assert "printer" not in stored
+    assert "alias" not in stored["ports"][0]
+    assert stored["ports"][0]["oper"] == "up"
+    assert reading_from_json(stored) == known
+
+
+def test_a_stored_reading_of_another_version_is_read_as_far_as_it_goes() -> None:
+    assert reading_from_json({"profile": "switch", "flavour": 3}) == Reading("switch")
+    for nonsense in ({}, {"profile": "x", "ports": [7]}, {"profile": "x", "ports": {"a": 1}}):
+        with pytest.raises(ValueError, match="no stored reading"):
+            reading_from_json(nonsense)
+
+
+@pytest.mark.parametrize("profile", PROFILES.all, ids=lambda profile: profile.name)
+def test_no_fault_says_anything_of_a_device_that_says_nothing(profile: Any) -> None:
+    findings = understand(profile, {}).findings
+    device_wide = {name for name, spec in profile.faults.items() if spec.each == "device" and spec.bad}
+    assert {(one.check, one.verdict) for one in findings} == {(name, Verdict.KEEP) for name in device_wide}
