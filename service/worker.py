@@ -76,7 +76,7 @@ async def _run(
     tasks = []
     for n, (queues, concurrency) in enumerate(zip(QUEUES, at_once, strict=True)):
         options: dict[str, Any] = {
-            "queues": queues,
+            "queues": list(queues),
             "concurrency": concurrency,
             "fetch_job_polling_interval": 0.5,
             "delete_jobs": "successful",

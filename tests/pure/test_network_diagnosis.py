@@ -280,7 +280,7 @@ def test_one_lost_answer_is_nothing() -> None:
 def test_an_answer_to_a_ping_does_not_end_that_snmp_is_silent() -> None:
     device = Watched()
     device.see(answered(0), *(silent(300 + 15 * n, reachable=True) for n in range(4)))
-    assert device.is_open(SNMP)
+    assert (device.is_open(SNMP), device.memory.standing) == (True, Standing.UP)
     assert device.see(*(Observation(at(400 + 60 * n), reachable=True) for n in range(20))) == []
     assert device.is_open(SNMP)
     assert kinds(device.see(answered(1700), answered(1760))) == [Recovered]
@@ -356,6 +356,10 @@ def test_the_longer_an_outage_the_rarer_a_look_until_it_answers() -> None:
 def test_between_the_thresholds_a_fault_stays_what_it_was() -> None:
     device = Watched()
     assert device.see(*(answered(300 * n, finding(KEEP)) for n in range(5))) == []
+    device.see(answered(1800, finding(BAD)))
+    assert device.last.next_in == 15
+    device.see(answered(1815, finding(KEEP)))
+    assert device.last.next_in is None
     assert kinds(device.see(*(answered(3000 + 15 * n, finding(BAD)) for n in range(2)))) == [
         Suspected,
         Opened,
@@ -446,6 +450,20 @@ def test_what_comes_back_within_the_window_is_the_old_fault_and_afterwards_a_new
     assert kinds(spell(device, 240 + 2400 + 240 + 2401)) == [Suspected, Opened, Recovered]
 
 
+def test_a_suspicion_that_passes_does_not_make_the_old_fault_forgotten() -> None:
+    device = Watched()
+    spell(device, 0)
+    assert kinds(device.see(answered(600, finding(BAD)), answered(660, finding(GOOD)))) == [Suspected]
+    assert kinds(spell(device, 900)) == [Suspected, Reopened, Recovered]
+
+
+def test_a_row_that_is_gone_for_a_while_does_not_make_the_old_fault_forgotten() -> None:
+    device = Watched()
+    spell(device, 0)
+    assert device.see(*(answered(300 + 60 * n) for n in range(6))) == []
+    assert kinds(spell(device, 900)) == [Suspected, Reopened, Recovered]
+
+
 def test_what_flaps_stays_open_until_it_has_been_good_for_long() -> None:
     device = Watched()
     spell(device, 0)
@@ -482,6 +500,8 @@ def test_a_change_is_told_once_when_it_is_worth_it() -> None:
     assert kinds(level(1800, None, seconds_on=1805, bits=["noToner"])) == [Changed]
     assert kinds(level(2100, None, seconds_on=2105, bits=["noToner"])) == [Changed]
     assert level(2400, None, seconds_on=2105.5, bits=["noToner"]) == []
+    renamed: dict[str, Any] = {"label": "Cyan Toner", "evidence": {"seconds_on": 2105.5, "bits": ["noToner"]}}
+    assert kinds(device.see(answered(2700, finding(BAD, **renamed)))) == [Changed]
 
 
 def test_foreign_words_fit_into_the_database() -> None:
@@ -522,6 +542,13 @@ def test_a_row_that_is_gone_is_told_once_and_its_fault_stays_open() -> None:
     assert said[0].at == at(900)  # type: ignore[attr-defined]
     assert device.is_open(TONER, "1")
     assert kinds(device.see(*(answered(3000 + 300 * n, finding(GOOD)) for n in range(3)))) == [Recovered]
+
+
+def test_a_row_that_vanishes_under_a_mere_suspicion_is_nothing() -> None:
+    device = Watched()
+    said = device.see(answered(0, finding(BAD)), *(answered(15 * n) for n in range(1, 6)))
+    assert kinds(said) == [Suspected]
+    assert device.memory.tracks == {}
 
 
 def test_a_row_that_is_back_in_between_has_not_vanished() -> None:

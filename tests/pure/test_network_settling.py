@@ -239,6 +239,12 @@ def test_a_suspicion_is_no_fault_and_a_fault_reported_twice_is_one() -> None:
     assert len(device.held) == 1
 
 
+def test_a_fault_that_opens_and_ends_in_one_report_gets_no_ticket() -> None:
+    device = Device()
+    assert device.settle(600, opened(), recovered()) == [Recover(recovered())]
+    assert device.held == ()
+
+
 def test_a_fault_that_ends_and_returns_in_one_report_is_settled_anew() -> None:
     device = Device()
     device.settle(0, opened(), parents=[parent(7, UP)])
