@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.worker import Worker
 
 import service.core.housekeeping
 import service.monitoring.field_jobs
@@ -31,16 +34,15 @@ log = structlog.get_logger()
 
 async def run_worker(url: str, resources: Resources, settings: Settings, *, signals: bool = True) -> None:
     """Work jobs off until told to stop; an outage of the database is waited out."""
-    listener = Listener(url, lambda facts: _hear(resources, facts), resources.shelf.clear)
-    listener.start()
-    network = open_network()
-    try:
-        async with TrapEar(resources, network, settings):
-            conninfo = driver_url(url).replace("+psycopg", "", 1)
-            await _work(conninfo, resources, network, settings, signals=signals)
-    finally:
-        await network.close()
-        await listener.close()
+    async with AsyncExitStack() as stack:
+        network = open_network()
+        stack.push_async_callback(network.close)
+        listener = Listener(url, lambda facts: _hear(resources, facts), resources.shelf.clear)
+        stack.push_async_callback(listener.close)
+        listener.start()
+        await stack.enter_async_context(TrapEar(resources, network, settings))
+        conninfo = driver_url(url).replace("+psycopg", "", 1)
+        await _work(conninfo, resources, network, settings, signals=signals)
 
 
 def _hear(resources: Resources, facts: dict[str, Any]) -> None:
@@ -54,12 +56,10 @@ async def _work(
 ) -> None:
     silent = False
     while True:
-        connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=settings.worker_concurrency + 9)
         try:
-            with jobs.replace_connector(connector) as app:
-                async with app.open_async():
-                    log.info("worker_ready", concurrency=settings.worker_concurrency)
-                    await _run(app, resources, network, settings, signals=signals)
+            async with _opened(conninfo, settings.worker_concurrency + 9) as app:
+                log.info("worker_ready", concurrency=settings.worker_concurrency)
+                await _run(app, resources, network, settings, signals=signals)
             return
         except (ConnectorException, OSError) as error:
             if not silent:
@@ -68,27 +68,55 @@ async def _work(
             await asyncio.sleep(1)
 
 
+@asynccontextmanager
+async def _opened(conninfo: str, connections: int) -> AsyncIterator[App]:
+    """The queue over a pool of its own. One that was never fully open has tasks and connections to close too,
+    which procrastinate's own context leaves.
+    """
+    connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=connections)
+    try:
+        with jobs.replace_connector(connector) as app:
+            await app.open_async()
+            _heed_cancellation()
+            yield app
+    finally:
+        await connector.close_async()
+
+
+def _heed_cancellation() -> None:
+    """Before Python 3.12, `asyncio.wait_for` loses a cancellation that comes just as what it waits for is
+    there, and the pool of connections waits by it.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def _run(
     app: App, resources: Resources, network: Network, settings: Settings, *, signals: bool
 ) -> None:
     """A worker for each group of queues; when one ends, all do."""
     at_once = settings.worker_concurrency, NETWORK_AT_ONCE, 1, FIELD_AT_ONCE
-    tasks = []
-    for n, (queues, concurrency) in enumerate(zip(QUEUES, at_once, strict=True)):
-        options: dict[str, Any] = {
-            "queues": list(queues),
-            "concurrency": concurrency,
-            "fetch_job_polling_interval": 0.5,
-            "delete_jobs": "successful",
-            "install_signal_handlers": signals and n == 0,
-            "additional_context": {"resources": resources, "network": network},
-            "shutdown_graceful_timeout": 20,
-        }
-        tasks.append(asyncio.create_task(app.run_worker_async(**options)))
+    workers = [
+        Worker(
+            app,
+            queues=list(queues),
+            concurrency=concurrency,
+            fetch_job_polling_interval=0.5,
+            delete_jobs="successful",
+            install_signal_handlers=signals and n == 0,
+            additional_context={"resources": resources, "network": network},
+            shutdown_graceful_timeout=20,
+        )
+        for n, (queues, concurrency) in enumerate(zip(QUEUES, at_once, strict=True))
+    ]
+    tasks = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
+        for worker, task in zip(workers, tasks, strict=True):
+            # A cancellation alone can be lost in the same way while the worker starts, which then runs on.
+            worker.stop()  # type: ignore[no-untyped-call]
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in ended:

@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from _pytest.nodeid import NodeId
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,10 +40,25 @@ if "FIRSTBELL_DATABASE_URL" not in os.environ:
     clean_environment()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """pysnmp calls pysmi, where that is installed, by names that pysmi 2 warns of."""
+    config.addinivalue_line("filterwarnings", r"ignore:.* is deprecated:DeprecationWarning:pysnmp\..*")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("shared") and not SHARED.exists():
             item.add_marker(pytest.mark.skip(reason="the shared reference data is not here"))
+        if getattr(config.option, "loadgroup", False):
+            _group(item)
+
+
+def _group(item: pytest.Item) -> None:
+    """Tell pytest-xdist who runs in one worker: it reads that from a test's name, and where pytest 9.2 keeps
+    the name, pytest-xdist 3.8 does not write."""
+    group = item.get_closest_marker("xdist_group")
+    if group is not None and "@" not in item.nodeid.rpartition("]")[2]:
+        item._id = NodeId.parse(f"{item.nodeid}@{group.args[0]}")
 
 
 @pytest.fixture(scope="session")
@@ -68,39 +84,36 @@ def _run_id() -> str:
 @pytest.fixture(scope="session")
 def database_url(server_url: str) -> Iterator[str]:
     """A database of this worker's own, migrated."""
-    with fresh_database(server_url, f"fb_{_run_id()}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}") as url:
+    with fresh_database(server_url, "fb") as url:
         migrate(url)
         yield url
 
 
-class fresh_database:  # noqa: N801
-    """An empty database by name, gone afterwards."""
+@contextmanager
+def fresh_database(server_url: str, name: str, *, durable: bool = False) -> Iterator[str]:
+    """An empty database of this run's and this worker's own, gone afterwards.
 
-    def __init__(self, server_url: str, name: str) -> None:
-        self.admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
-        self.name = name.replace("-", "_")
-
-    def __enter__(self) -> str:
-        with self.admin.connect() as connection:
-            connection.execute(text(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)'))
-            connection.execute(text(f'CREATE DATABASE "{self.name}"'))
-        return (
-            make_url(str(self.admin.url.render_as_string(hide_password=False)))
-            .set(database=self.name)
-            .render_as_string(hide_password=False)
-        )
-
-    def __exit__(self, *_: object) -> None:
-        with self.admin.connect() as connection:
-            connection.execute(text(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)'))
-        self.admin.dispose()
+    Unless it is `durable`, commits do not wait for the disk: only a crash of the server tells the difference.
+    """
+    name = f"{name}_{_run_id()}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}".replace("-", "_")
+    admin = create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    drop = text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    with admin.connect() as connection:
+        connection.execute(drop)
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+        if not durable:
+            connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(drop)
 
 
 @pytest.fixture(scope="session")
 def empty_url(server_url: str) -> Iterator[str]:
     """A migrated database of this worker's own in which nothing is ever committed."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    with fresh_database(server_url, f"fb_empty_{_run_id()}_{worker}") as url:
+    with fresh_database(server_url, "fb_empty") as url:
         migrate(url)
         yield url
 
@@ -109,12 +122,13 @@ def empty_url(server_url: str) -> Iterator[str]:
 async def work(empty_url: str) -> AsyncIterator[Work]:
     """A Work of the system's at a known time, on an empty desk, rolled back afterwards."""
     engine = make_engine(empty_url, pool=2)
-    async with engine.connect() as connection:
-        transaction = await connection.begin()
-        async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
-            yield Work(session, SYSTEM, NOW, Shelf())
-        await transaction.rollback()
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection, connection.begin() as transaction:
+            async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
+                yield Work(session, SYSTEM, NOW, Shelf())
+            await transaction.rollback()
+    finally:
+        await engine.dispose()
 
 
 @contextmanager
@@ -131,13 +145,15 @@ def serving(url: str) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+    try:
+        deadline = time.monotonic() + 20
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +37,7 @@ from service.monitoring.network import Network
 from service.monitoring.polling import poll, settle_waiting, take_due
 from service.monitoring.rediscovering import rediscover
 from service.places.models import Place
-from service.tickets.models import Channel, Ticket
+from service.tickets.models import Channel, Queue, Ticket
 from tests import makers
 from tests.conftest import NOW
 from tests.ports import free_port
@@ -58,12 +59,12 @@ _NEXT = text(
 
 
 @dataclass
-class Lab:
-    """`now` is the desk's clock and that of the simulated devices."""
+class Watching:
+    """Devices that are watched. `now` is the desk's clock and that of the simulated devices; `seconds` have
+    passed on both."""
 
     resources: Resources
     network: Network
-    school: SchoolNetwork
     now: datetime = NOW
     ids: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -127,6 +128,13 @@ class Lab:
         return row
 
 
+@dataclass
+class Lab(Watching):
+    """The simulated school network."""
+
+    school: SchoolNetwork = field(kw_only=True)
+
+
 def _key(ticket: Ticket, names: dict[int, str]) -> str:
     parts = (ticket.source_key or "").split(":", 3)
     if len(parts) < 4:
@@ -137,23 +145,32 @@ def _key(ticket: Ticket, names: dict[int, str]) -> str:
 
 @asynccontextmanager
 async def a_lab(url: str, *names: str) -> AsyncIterator[Lab]:
-    """Only the named devices (and whatever they hang on) are watched; with none named, all are."""
-    resources = Resources(make_engine(url, pool=6))
+    """Only the named devices (`kbm-*`: all of a school) and whatever they hang on are watched; with none
+    named, all are."""
     holder: dict[str, Lab] = {}
     school = SchoolNetwork(port=free_port(), boot=0.0, clock=lambda: holder["lab"].seconds if holder else 0.0)
-    watch = Watch()
-    watch.start()
-    network = Network(Transport(), load_profiles(), Vault([new_key()]), watch, timeout=0.15, retries=0)
-    network.reach_timeout = 0.03
-    lab = holder["lab"] = Lab(resources, network, school)
-    resources.clock = lambda: lab.now
-    try:
+    async with opened(url, Transport(), timeout=0.15, retries=0) as (resources, network):
+        network.reach_timeout = 0.03
+        lab = holder["lab"] = Lab(resources, network, school=school)
+        resources.clock = lambda: lab.now
         async with school:
-            await _found(lab, set(names) or {n for n, d in school.devices.items() if d.agent is not None})
+            asked = [name for name, device in school.devices.items() if device.agent is not None]
+            wanted = {found for name in names or ("*",) for found in fnmatch.filter(asked, name)}
+            await _found(lab, wanted)
             yield lab
-    finally:
-        await network.close()
-        await resources.close()
+
+
+@asynccontextmanager
+async def opened(url: str, transport: Transport, **given: Any) -> AsyncIterator[tuple[Resources, Network]]:
+    """What a worker holds open."""
+    async with AsyncExitStack() as stack:
+        watch = Watch()
+        watch.start()
+        network = Network(transport, load_profiles(), Vault([new_key()]), watch, **given)
+        stack.push_async_callback(network.close)
+        resources = Resources(make_engine(url, pool=6))
+        stack.push_async_callback(resources.close)
+        yield resources, network
 
 
 async def _found(lab: Lab, wanted: set[str]) -> None:
@@ -163,16 +180,26 @@ async def _found(lab: Lab, wanted: set[str]) -> None:
             wanted.add(parent)
             parent = lab.school[parent].spec.parent
     async with lab.work() as work:
-        await work.session.execute(text("TRUNCATE network_devices, snmp_credentials, tickets CASCADE"))
-        if await work.session.scalar(select(Place.id).where(Place.id == "0304")) is None:
-            await makers.default_queue(work)
-            for code in ("network", "print", "av"):
-                await makers.make_category(work, code)
-        credentials = await _credentials(work, lab.network.vault)
+        await begin_anew(work)
+        credentials = await reading_credentials(work, lab.network.vault)
         for name, device in lab.school.devices.items():
             if name not in wanted or device.agent is None:
                 continue
             lab.ids[name] = await _device(work, name, device, credentials[device.spec.secure])
+    await discovered(lab)
+
+
+async def begin_anew(work: Work) -> None:
+    """Nothing is watched and no ticket is open; what the desk needs to open some is there."""
+    await work.session.execute(text("TRUNCATE network_devices, snmp_credentials, tickets CASCADE"))
+    if await work.session.scalar(select(Queue.id).limit(1)) is None:
+        await makers.default_queue(work)
+        for code in ("network", "print", "av"):
+            await makers.make_category(work, code)
+
+
+async def discovered(lab: Watching) -> None:
+    """Everything is read whole, and what hangs on what is known."""
     await rediscover(lab.resources, lab.network, list(lab.ids.values()))
     async with lab.work() as work:
         found = await work.session.scalars(
@@ -182,7 +209,8 @@ async def _found(lab: Lab, wanted: set[str]) -> None:
         await chart_district(work)
 
 
-async def _credentials(work: Work, vault: Vault) -> dict[bool, int]:
+async def reading_credentials(work: Work, vault: Vault) -> dict[bool, int]:
+    """Of v2c (False) and v3 (True), as the simulated network has them."""
     secrets: dict[bool, dict[str, str]] = {
         False: {"community": READS},
         True: {"auth_password": READER.auth_password, "priv_password": READER.priv_password},
@@ -217,12 +245,12 @@ async def _device(work: Work, name: str, device: Any, credential: int) -> int:
         school_id=school,
         tag=makers.unique(name),
     )
-    row = NetworkDevice(
+    return await watched(
+        work,
         name=name,
         address=device.face.address,
         port=device.agent.port,
         kind=device.spec.kind,
-        profile="",
         asset_id=asset.id,
         place_id=place,
         school_id=school,
@@ -230,9 +258,12 @@ async def _device(work: Work, name: str, device: Any, credential: int) -> int:
         reach_by=ReachBy.TCP,
         reach_port=device.agent.port,
         is_root=device.spec.parent is None,
-        important_ports=[],
-        created_at=work.now,
     )
+
+
+async def watched(work: Work, **given: Any) -> int:
+    """A device that nobody has looked at yet."""
+    row = NetworkDevice(**{"profile": "", "important_ports": [], "created_at": work.now, **given})
     work.session.add(row)
     await work.session.flush()
     watch = NetworkWatch(

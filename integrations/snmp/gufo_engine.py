@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import resource
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from gufo.snmp import SnmpAuthError, User
 from gufo.snmp._fast import GetIter
 
 from integrations.snmp.bounds import WALK_SECONDS, Gathering, Memories, Rows, plain
+from integrations.snmp.ending import next_datagram, says_end
 from integrations.snmp.gufo_session import Session, Unclear, open_session, user_of
 from integrations.snmp.target import (
     Answers,
@@ -33,7 +36,8 @@ from integrations.snmp.target import (
 
 ENGINE_TIME_FRESH = 120.0
 """Seconds that a v3 session may rest: an agent bears 150 s of difference (RFC 3414)."""
-MAX_SESSIONS = 128
+MAX_SESSIONS = min(max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8, 128), 1024)
+"""An eighth of the files that this process may have open."""
 MAX_USERS = 256
 LEAST_TIMEOUT = 0.01
 NOBODY = User.default()
@@ -108,9 +112,14 @@ class GufoEngine:
     async def _gather(self, target: Target, found: Gathering, base: str) -> None:
         """As far as gufo can tell: a walk that is still going on afterwards may be at its end or refused."""
         place = GetIter(base, self.memories.of(target).max_repetitions)
-        bulk = target.credential.version is not Version.V1
+        version = target.credential.version
+        bulk = version is not Version.V1
+
+        def follows(socket: Any) -> tuple[Callable[[], None], Callable[[], Any]]:
+            return _follows(socket, place, found.last if version is Version.V2C else None, bulk=bulk)
+
         while found.going_on:
-            rows = await self._ask(target, lambda socket: _follows(socket, place, bulk=bulk))
+            rows = await self._ask(target, follows)
             if rows is None:
                 return
             _take(found, rows if bulk else [rows])
@@ -200,14 +209,30 @@ def _asks(socket: Any, oids: list[str]) -> Callable[[], None]:
     return lambda: socket.send_get_many(oids)
 
 
-def _follows(socket: Any, place: GetIter, *, bulk: bool) -> tuple[Callable[[], None], Callable[[], Any]]:
-    if bulk:
+def _follows(
+    socket: Any, place: GetIter, last: str | None, *, bulk: bool
+) -> tuple[Callable[[], None], Callable[[], Any]]:
+    """`last` is the object to go on from where an answer may be read as it came (v2c)."""
+    if not bulk:
+        return lambda: socket.send_get_next(place), lambda: socket.recv_get_next(place)
+    if last is None:
         return lambda: socket.send_get_bulk(place), lambda: socket.recv_get_bulk(place)
-    return lambda: socket.send_get_next(place), lambda: socket.recv_get_next(place)
+    return lambda: socket.send_get_bulk(place), lambda: _rows_or_end(socket, place, last)
+
+
+def _rows_or_end(socket: Any, place: GetIter, last: str) -> Any:
+    """The next rows; a None alone where the agent says that there are no more."""
+    came = next_datagram(socket.get_fd())
+    try:
+        return socket.recv_get_bulk(place)
+    except StopAsyncIteration:
+        if says_end(came, last):
+            return [None]
+        raise
 
 
 def _take(found: Gathering, rows: list[Any]) -> None:
-    """A None at the end of an answer says that the rest lies elsewhere."""
+    """A None at the end of an answer says that the rest lies elsewhere, or that there is none."""
     left = rows[-1] is None
     if left:
         rows.pop()
@@ -219,15 +244,18 @@ def _take(found: Gathering, rows: list[Any]) -> None:
 
 def _as_asked(answers: Answers, oids: list[str]) -> Answers:
     """Without what nobody asked for, opaque numbers as numbers."""
-    if len(answers) > len(oids) or not answers.keys() <= set(oids):
+    if list(answers) != oids:
         asked = set(oids)
-        answers = {oid: value for oid, value in answers.items() if oid in asked}
-    for oid, value in answers.items():
-        if type(value) is bytes and value[:1] == b"\x9f":
-            answers[oid] = plain(value)
+        if not answers.keys() <= asked:
+            answers = {oid: value for oid, value in answers.items() if oid in asked}
+    if bytes in set(map(type, answers.values())):
+        for oid, value in answers.items():
+            if type(value) is bytes and value[:1] == b"\x9f":
+                answers[oid] = plain(value)
     return answers
 
 
+@lru_cache(maxsize=20_000)
 def _is_address(address: str) -> bool:
     try:
         ipaddress.ip_address(address)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from integrations.snmp.conditions import BadCondition, compiled, words_in
 from integrations.snmp.decoding import ERROR_BITS
@@ -64,12 +64,15 @@ class Problem:
 
 
 def lint(folder: Path | None = None, playbooks: Collection[str] | None = None) -> list[Problem]:
-    """Every problem of every profile in the folder (ours by default), by file. `playbooks` are the keys that
-    faults may name; without them any is well.
+    """Every problem of every profile in the folder (ours by default), by file. Those of a folder of one's own
+    are judged as they are used: over ours. `playbooks` are the keys that faults may name; without them any is
+    well.
     """
     folder = folder or FOLDER
     try:
         sources = read_sources(folder)
+        if folder != FOLDER and any(_extends_ours(source, sources) for _, source in sources.values()):
+            sources = read_sources(FOLDER) | sources
     except BadProfile as error:
         return [Problem(error.path.name, "", str(error).partition(": ")[2])]
     problems: list[Problem] = []
@@ -92,6 +95,12 @@ def lint(folder: Path | None = None, playbooks: Collection[str] | None = None) -
         else:
             profiles.append(profile)
     return sorted([*problems, *_together(profiles)], key=lambda one: (one.file, one.where, one.message))
+
+
+def _extends_ours(source: Mapping[str, Any], sources: Mapping[str, Any]) -> bool:
+    above = source.get("extends", [])
+    named = [above] if isinstance(above, str) else list(above)
+    return any(name not in sources for name in named)
 
 
 def _grammar(path: Path, error: BadProfile) -> list[Problem]:

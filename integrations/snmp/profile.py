@@ -92,18 +92,21 @@ class Profiles:
         return self._by_name[name]
 
 
-def load_profiles(folder: Path | None = None) -> Profiles:
-    """The profiles of a folder (ours by default). Raises `BadProfile`."""
-    return _ours() if folder is None else _loaded(folder)
+def load_profiles(folder: Path | None = None, own: Path | None = None) -> Profiles:
+    """The profiles of a folder (ours by default), and over them those of a district's `own`, whose files may
+    extend ours and take the place of one of the same name. Raises `BadProfile`.
+    """
+    if own is not None:
+        return _made(read_sources(folder or FOLDER) | read_sources(own))
+    return _ours() if folder is None else _made(read_sources(folder))
 
 
 @lru_cache(maxsize=1)
 def _ours() -> Profiles:
-    return _loaded(FOLDER)
+    return _made(read_sources(FOLDER))
 
 
-def _loaded(folder: Path) -> Profiles:
-    sources = read_sources(folder)
+def _made(sources: Mapping[str, tuple[Path, dict[str, Any]]]) -> Profiles:
     made = [
         profile_from(path, name, sources)
         for name, (path, source) in sources.items()

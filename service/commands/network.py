@@ -29,6 +29,7 @@ from integrations.snmp.transport import Transport
 from service.commands import base, network_probe
 from service.core.actor import SYSTEM
 from service.core.migrating import migrate
+from service.core.settings import settings
 from service.core.work import Eyes, Resources
 from service.monitoring.discovering import Discovered, Nothing, addresses_of, discover
 from service.monitoring.fault_listing import FaultFilter, faults_page
@@ -112,7 +113,8 @@ async def _probe(host: str, target: Target, engine: network_probe.EngineName | N
         raise ValueError(f"There is no host {host}.")
     transport = Transport(prefer=engine.value if engine else None)
     try:
-        return await discover(transport, load_profiles(), replace(target, address=addresses[0]))
+        profiles = load_profiles(own=settings().profiles)
+        return await discover(transport, profiles, replace(target, address=addresses[0]))
     finally:
         await transport.close()
 

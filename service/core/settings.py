@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     daily_days: int = Field(
         1826, ge=2, le=36_500, description="Days that days of the network's samples are kept."
     )
+    profiles: Path | None = Field(
+        None, description="Folder with device profiles of your own, which may extend those that come along."
+    )
     snmp_timeout: float = Field(
         2.0, ge=0.1, le=30, description="Seconds that a device may take to answer a question over SNMP."
     )

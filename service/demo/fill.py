@@ -6,12 +6,12 @@ import heapq
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, func, select, text
 
-from service.core.actor import SYSTEM
+from service.core.actor import SYSTEM, Scope
 from service.core.errors import Conflict
 from service.core.work import Resources, Work
 from service.demo import district
@@ -64,6 +64,14 @@ async def ensure_filled(resources: Resources, on_start: Callable[[], None] | Non
     return False
 
 
+INTEGRATES: Final = [
+    Scope.TICKETS_READ,
+    Scope.TICKETS_WRITE,
+    Scope.DIRECTORY_READ,
+    Scope.NETWORK_READ,
+]
+
+
 async def fresh_tokens(resources: Resources) -> dict[str, MadeToken]:
     """A token each for a teacher, a technician and an integration, good for thirty days."""
     made = {}
@@ -72,7 +80,12 @@ async def fresh_tokens(resources: Resources) -> dict[str, MadeToken]:
             person = await work.session.scalar(select(Person.id).where(Person.email == f"{name}@example.org"))
             if person is None:
                 raise Conflict(f"The demo's {role} is no longer here. Choose another FIRSTBELL_HOME.")
-            token = NewToken(person_id=person, label="demo", expires_at=work.now + TOKENS_LAST)
+            token = NewToken(
+                person_id=person,
+                label="demo",
+                scopes=INTEGRATES if role == "integration" else None,
+                expires_at=work.now + TOKENS_LAST,
+            )
             one = await create_token(work, token)
             assert isinstance(one, MadeToken)
             made[role] = one

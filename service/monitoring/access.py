@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from service.core.actor import Actor, Role, Scope
 
+SEES = "The network is for the desk, by a token with the scope network:read."
+RUNS = "Technicians and leads do that, by a token with the scope network:write."
+CONFIGURES = "Leads and administrators do that, by a token with the scope network:write."
 RUNNING = frozenset({Role.TECHNICIAN, Role.LEAD, Role.ADMIN, Role.SYSTEM})
 CONFIGURING = frozenset({Role.LEAD, Role.ADMIN, Role.SYSTEM})
 KEEPING = frozenset({Role.ADMIN, Role.SYSTEM})

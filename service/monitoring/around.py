@@ -23,13 +23,16 @@ _ABOVE = text(
         SELECT np.device_id, np.parent_id, np.parent_port
         FROM network_parents AS np JOIN above ON np.device_id = above.parent_id
     )
-    SELECT above.device_id, above.parent_id, w.memory, w.current->'ports'->above.parent_port->>1 AS link,
+    SELECT above.device_id, above.parent_id, w.memory, w.link,
         EXISTS (SELECT FROM network_faults AS f WHERE f.device_id = above.parent_id AND f.resolved_at IS NULL
             AND f."check" = 'port.down' AND f.instance = above.parent_port) AS port_down
-    FROM above JOIN network_watches AS w ON w.device_id = above.parent_id
+    FROM above, LATERAL (
+        SELECT memory, current->'ports'->above.parent_port->>1 AS link
+        FROM network_watches WHERE device_id = above.parent_id OFFSET 0) AS w
     LIMIT 500
     """
 )
+"""Watches are wide: `OFFSET 0` has a few looked up instead of all read."""
 _IN_MAINTENANCE = text(
     """
     SELECT d.id FROM network_devices AS d

@@ -21,7 +21,7 @@ from service.core.idempotency import once
 from service.core.outbox import enqueue
 from service.core.paging import Page, cursor_of, key_of
 from service.core.work import Eyes, Work
-from service.monitoring.access import may_run_network, may_see_network
+from service.monitoring.access import RUNS, SEES, may_run_network, may_see_network
 from service.monitoring.models import CommandState, NetworkCommand
 from service.monitoring.port_finding import (
     PortPlace,
@@ -69,7 +69,7 @@ class AskForPortCommand(Input):
 @once(NetworkCommand)
 async def ask_for_port_command(work: Work, device_id: int, wanted: AskForPortCommand) -> NetworkCommand:
     """Have a port cycled, enabled or disabled. PortCommandRefused, PortCommandUnsupported."""
-    require(may_run_network(work.actor))
+    require(may_run_network(work.actor), RUNS)
     place = PortPlace(device_id, wanted.port_key)
     refused = await why_not(work, wanted.verb, place)
     if refused is not None:
@@ -212,7 +212,7 @@ async def commands_page(
     cursor: str | None = None,
 ) -> Page[Any]:
     """Commands, newest first."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = select(*COMMAND).order_by(NetworkCommand.id.desc())
     if device_id is not None:
         query = query.where(NetworkCommand.device_id == device_id)
@@ -225,7 +225,7 @@ async def commands_page(
 
 
 async def command_by_id(eyes: Eyes, command_id: int) -> Any:
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     row = (await eyes.db.execute(select(*COMMAND).where(NetworkCommand.id == command_id))).first()
     if row is None:
         raise NotFound("There is no such command.")

@@ -8,12 +8,13 @@ Shape: `ports` key → [admin, oper, power over Ethernet]; `supplies` and `trays
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from integrations.snmp.reading import Printer, Reading, Ups
+from integrations.snmp.reading import Port, Printer, Reading, Ups
 
 UPS_FIELDS = (
     "source",
@@ -32,8 +33,17 @@ UPS_FIELDS = (
 
 
 def current_of(reading: Reading) -> dict[str, Any]:
+    return ports_of(reading.ports) | beside_ports(reading)
+
+
+def ports_of(ports: Sequence[Port]) -> dict[str, Any]:
+    """`ports` alone, if there are any."""
+    return {"ports": {p.key: [p.admin, p.oper, p.poe_state] for p in ports}} if ports else {}
+
+
+def beside_ports(reading: Reading) -> dict[str, Any]:
+    """All but the ports."""
     found: dict[str, Any] = {
-        "ports": {p.key: [p.admin, p.oper, p.poe_state] for p in reading.ports},
         "sensors": {s.key: [s.value, s.state, s.healthy] for s in reading.sensors},
         "loads": {load.key: load.percent for load in reading.loads if load.percent is not None},
         "aps": {ap.key: ap.up for ap in reading.access_points if ap.up is not None},
@@ -68,6 +78,8 @@ def _ups(ups: Ups) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def hash_of(current: dict[str, Any]) -> int:
-    """A checksum that tells whether anything moved, as a signed 64-bit number."""
-    return zlib.crc32(orjson.dumps(current, option=orjson.OPT_SORT_KEYS))
+def hash_of(current: dict[str, Any], before: int = 0) -> int:
+    """A checksum that tells whether anything moved, as a signed 64-bit number; `before` is that of another
+    part, to be taken into it.
+    """
+    return zlib.crc32(orjson.dumps(current, option=orjson.OPT_SORT_KEYS), before)

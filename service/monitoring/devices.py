@@ -16,11 +16,21 @@ from service.assets.models import Asset
 from service.core.errors import Conflict, FieldError, Invalid, NotFound, Stale, require
 from service.core.fields import Id, Input, Key, Line
 from service.core.idempotency import once
+from service.core.settings import settings
 from service.core.work import Work
-from service.monitoring.access import may_configure_network, may_run_network, may_see_network
+from service.monitoring.access import (
+    CONFIGURES,
+    RUNS,
+    SEES,
+    may_configure_network,
+    may_run_network,
+    may_see_network,
+)
 from service.monitoring.charting import ask_for_chart
 from service.monitoring.models import (
+    UNRESOLVED,
     NetworkDevice,
+    NetworkFault,
     NetworkParent,
     NetworkWatch,
     ReachBy,
@@ -28,6 +38,7 @@ from service.monitoring.models import (
     SnmpCredential,
     SnmpState,
 )
+from service.monitoring.reporting import let_go
 from service.monitoring.targets import why_not
 from service.places.models import Place, PlaceKind
 
@@ -101,7 +112,7 @@ class SetParents(Input):
 @once(NetworkDevice)
 async def add_device(work: Work, wanted: AddDevice) -> NetworkDevice:
     """Watch a device, from its first discovery on. Conflict where its address or asset is taken."""
-    require(may_configure_network(work.actor))
+    require(may_configure_network(work.actor), CONFIGURES)
     sent = _sent(wanted)
     await _address_is_free(work, wanted.address, wanted.port, None)
     device = NetworkDevice(
@@ -146,7 +157,7 @@ async def edit_device(work: Work, device_id: int, wanted: EditDevice) -> Network
     NotFound, Stale, Conflict.
     """
     device = await device_for_update(work, device_id)
-    asked, was_root = _asking(device), device.is_root
+    asked, was_root, was_at = _asking(device), device.is_root, device.school_id
     sent = _sent(wanted)
     address, port = sent.get("address", device.address), sent.get("port", device.port)
     if (address, port) != (device.address, device.port):
@@ -156,6 +167,8 @@ async def edit_device(work: Work, device_id: int, wanted: EditDevice) -> Network
     await _touched(work, device)
     if _asking(device) != asked:
         await _ask_anew(work, device)
+    if device.school_id != was_at:
+        await _move_faults(work, device)
     if device.is_root != was_root:
         await ask_for_chart(work)
     return device
@@ -163,8 +176,9 @@ async def edit_device(work: Work, device_id: int, wanted: EditDevice) -> Network
 
 @once(NetworkDevice)
 async def delete_device(work: Work, device_id: int) -> NetworkDevice:
-    """Watch it no more, and forget its history; tickets about it stay. NotFound, Stale."""
+    """Watch it no more, and forget its history; tickets about it stay, and are told. NotFound, Stale."""
     device = await device_for_update(work, device_id)
+    await let_go(work, device)
     await work.session.delete(device)
     await work.session.flush()
     return device
@@ -173,7 +187,7 @@ async def delete_device(work: Work, device_id: int) -> NetworkDevice:
 @once(NetworkDevice)
 async def poll_now(work: Work, device_id: int) -> NetworkDevice:
     """Have it asked as soon as a worker is free; discovered first, if it never was. NotFound, Conflict."""
-    require(may_run_network(work.actor))
+    require(may_run_network(work.actor), RUNS)
     device = await _watched_device(work, device_id)
     due = {"next_poll_at": work.now} if device.discovered_at else {"next_discovery_at": work.now}
     await _schedule(work, device_id, is_slow=False, **due)
@@ -183,7 +197,7 @@ async def poll_now(work: Work, device_id: int) -> NetworkDevice:
 @once(NetworkDevice)
 async def rediscover(work: Work, device_id: int) -> NetworkDevice:
     """Have its identity, profile and parts found anew. NotFound, Conflict."""
-    require(may_run_network(work.actor))
+    require(may_run_network(work.actor), RUNS)
     device = await _watched_device(work, device_id)
     await _schedule(work, device_id, next_discovery_at=work.now)
     return device
@@ -227,7 +241,7 @@ _BEHIND = text(
 
 async def device_for_update(work: Work, device_id: int) -> NetworkDevice:
     """The device, locked, for somebody who may change it. NotFound, Forbidden, Stale."""
-    require(may_see_network(work.actor) or may_configure_network(work.actor))
+    require(may_see_network(work.actor) or may_configure_network(work.actor), SEES)
     device = await work.session.get(NetworkDevice, device_id, with_for_update=True)
     if device is None:
         raise NotFound("There is no such network device.")
@@ -262,12 +276,25 @@ async def _schedule(work: Work, device_id: int, **due: Any) -> None:
 async def _ask_anew(work: Work, device: NetworkDevice) -> None:
     """Who answers there is not known any more: what its SNMP engine was called is forgotten.
 
-    What is not watched is not asked at all.
+    What is not watched is not asked at all, and what was wrong with it is nobody's news any more. A poll that
+    is on its way loses its lease: it has asked somebody else, or in vain.
     """
+    free: dict[str, Any] = {"lease": None, "leased_until": None}
     if device.watched:
-        await _schedule(work, device.id, next_discovery_at=work.now, engine_id=None)
-    else:
-        await _schedule(work, device.id, next_discovery_at=None, next_poll_at=None)
+        # What does not answer now was perhaps well when it was watched last: the poll tells, not discovery.
+        polled = {"next_poll_at": func.coalesce(NetworkWatch.next_poll_at, work.now)}
+        polled = polled if device.discovered_at else {}
+        await _schedule(work, device.id, next_discovery_at=work.now, engine_id=None, **free, **polled)
+        return
+    await let_go(work, device)
+    nothing = {"memory": {}, "reach": ReachState.UNKNOWN, "snmp": SnmpState.UNKNOWN}
+    await _schedule(work, device.id, next_discovery_at=None, next_poll_at=None, **free, **nothing)
+
+
+async def _move_faults(work: Work, device: NetworkDevice) -> None:
+    """What is still wrong with it is the school's where it stands now."""
+    moved = update(NetworkFault).where(NetworkFault.device_id == device.id, UNRESOLVED)
+    await work.session.execute(moved.values(school_id=device.school_id))
 
 
 def _asking(device: NetworkDevice) -> tuple[Any, ...]:
@@ -315,7 +342,8 @@ async def _profile(name: str | None) -> str:
     if name is None:
         return ""
     try:
-        return (await asyncio.to_thread(load_profiles)).by_name(name).name
+        profiles = await asyncio.to_thread(load_profiles, own=settings().profiles)
+        return profiles.by_name(name).name
     except KeyError:
         raise Invalid.field("profile", "There is no such profile.", "unknown_profile") from None
 

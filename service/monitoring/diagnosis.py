@@ -54,6 +54,8 @@ __all__ = [
     "Transition",
     "Vanished",
     "diagnose",
+    "followed",
+    "telling",
 ]
 
 OK: Final = "ok"
@@ -145,7 +147,7 @@ def _read(memory: Memory, observation: Observation, rules: Rules, transitions: l
     if observation.uptime is not None:
         memory = replace(memory, uptime=observation.uptime, uptime_at=observation.at)
     looks: dict[Key, Look] = {(SNMP, ""): Look(Verdict.GOOD)}
-    for finding in observation.findings:
+    for finding in telling(observation.findings, memory, rules):
         key = (finding.check, text(finding.instance))
         if finding.check not in OWN:
             looks[key] = _worse(looks.get(key), _look_at(finding))
@@ -156,6 +158,20 @@ def _read(memory: Memory, observation: Observation, rules: Rules, transitions: l
     for key, look in looks.items():
         memory = _follow(memory, key, look, observation.at, rules, transitions)
     return memory
+
+
+def telling(findings: Sequence[Finding], memory: Memory, rules: Rules) -> list[Finding]:
+    """Without those that change nothing: what is not bad says nothing of a check that has no fault, no
+    suspicion and no rows that have to be there.
+    """
+    checks = followed(memory, rules)
+    return [one for one in findings if one.verdict is Verdict.BAD or one.check in checks]
+
+
+def followed(memory: Memory, rules: Rules) -> set[str]:
+    """The checks of which a good look says something as well."""
+    needed = {check for check, rule in rules.checks.items() if rule.missing is Missing.BAD}
+    return needed.union(check for check, _ in memory.tracks)
 
 
 def _look_at(finding: Finding) -> Look:
@@ -210,7 +226,9 @@ def _absences(
             absent[key] = Look(Verdict.GOOD, gone=True)
         elif missing is Missing.KEEP:
             _keep_absent(tracks, key, memory.polled_at, rules, transitions)
-    return replace(memory, tracks=tracks), {key: look for key, look in absent.items() if key not in looks}
+    if tracks != memory.tracks:
+        memory = replace(memory, tracks=tracks)
+    return memory, {key: look for key, look in absent.items() if key not in looks}
 
 
 def _keep_absent(

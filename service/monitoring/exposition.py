@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Select, Text, case, extract, func, null, s
 from service.core.errors import require
 from service.core.fields import Input, Key
 from service.core.work import Eyes
-from service.monitoring.access import may_see_network
+from service.monitoring.access import SEES, may_see_network
 from service.monitoring.models import (
     NetworkDevice,
     NetworkFault,
@@ -50,7 +50,7 @@ async def exposition(eyes: Eyes, wanted: ExpositionQuery | None = None) -> bytes
     """Watched devices: whether they are up, their faults, and the values of the last poll while it is not
     older than 15 minutes. The lines of a metric stand together under one HELP and one TYPE.
     """
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     school_id = wanted.school_id if wanted is not None else None
     page = _Page()
     for name, help_text, query in (

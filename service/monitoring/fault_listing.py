@@ -12,7 +12,7 @@ from service.core.errors import NotFound, require
 from service.core.fields import Code, Id, Input, Key
 from service.core.paging import Page, cursor_of, key_of
 from service.core.work import Eyes
-from service.monitoring.access import may_see_network
+from service.monitoring.access import SEES, may_see_network
 from service.monitoring.models import FaultState, NetworkDevice, NetworkFault
 from service.people.tokens import int_key
 from service.places.models import Place
@@ -43,7 +43,7 @@ async def faults_page(
     eyes: Eyes, narrowed: FaultFilter, *, limit: int = 50, cursor: str | None = None
 ) -> Page[Any]:
     """Faults, newest first."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = _named().where(*_conditions(narrowed)).order_by(NetworkFault.id.desc())
     if (key := key_of(cursor, 1)) is not None:
         query = query.where(NetworkFault.id < int_key(key))
@@ -53,7 +53,7 @@ async def faults_page(
 
 async def fault_view(eyes: Eyes, fault_id: int) -> Any:
     """One of them. NotFound."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     row = (await eyes.db.execute(_named().where(NetworkFault.id == fault_id))).one_or_none()
     if row is None:
         raise NotFound("There is no such fault.")

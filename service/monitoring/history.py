@@ -18,7 +18,7 @@ from service.core.errors import Invalid, NotFound, require
 from service.core.fields import Clean, Input, Instant
 from service.core.settings import settings
 from service.core.work import Eyes
-from service.monitoring.access import may_see_network
+from service.monitoring.access import SEES, may_see_network
 from service.monitoring.history_models import DAYS, HOURS, SAMPLES
 from service.monitoring.models import NetworkDevice, NetworkSeries, NetworkWatch
 from service.monitoring.partitions import make_partitions
@@ -185,7 +185,7 @@ class Graph:
 
 async def metrics_of(eyes: Eyes, device_id: int, wanted: MetricsQuery | None = None) -> list[dict[str, Any]]:
     """What is measured of a device, with the last values: metric, instance, unit, last_value, last_at."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     at = await _answered_at(eyes, device_id)
     query = (
         select(
@@ -222,7 +222,7 @@ async def _answered_at(eyes: Eyes, device_id: int) -> datetime | None:
 
 async def history(eyes: Eyes, device_id: int, wanted: HistoryQuery) -> Graph:
     """Points for graphs: at most 2,000 an instance, nulls where nothing was measured, nothing made up."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     await _answered_at(eyes, device_id)
     until = wanted.until or eyes.now
     since = wanted.since or until - timedelta(days=1)

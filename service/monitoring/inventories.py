@@ -13,7 +13,7 @@ from service.core.errors import Invalid, NotFound, require
 from service.core.paging import Page, cursor_of, key_of
 from service.core.work import Eyes
 from service.monitoring import parts
-from service.monitoring.access import may_see_network
+from service.monitoring.access import SEES, may_see_network
 from service.monitoring.models import NetworkDevice, NetworkLink, NetworkMac, NetworkWatch
 from service.monitoring.parts import AccessPointShown, Behind, Inventory, PortShown, Summary
 
@@ -72,7 +72,7 @@ def part_cursor(part: Keyed) -> str:
 
 
 async def _kept(eyes: Eyes, device_id: int) -> Any:
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = (
         select(NetworkDevice.inventory, NetworkDevice.important_ports, NetworkWatch.current)
         .outerjoin(NetworkWatch, NetworkWatch.device_id == NetworkDevice.id)

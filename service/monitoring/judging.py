@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.snmp.facts import facts_of
+from integrations.snmp.grammar import Rate
 from integrations.snmp.profile import FaultSpec, Profile
-from integrations.snmp.reading import Finding, LinkState, Port, Reading
+from integrations.snmp.reading import Finding, LinkState, Port, Reading, Verdict
 from integrations.snmp.target import Answers, Target
-from integrations.snmp.understanding import rate_verdict
-from service.monitoring.current import current_of, hash_of
-from service.monitoring.diagnosis import Observation, diagnose
+from integrations.snmp.understanding import Glance, rate_verdict
+from service.monitoring.current import beside_ports, hash_of, ports_of
+from service.monitoring.diagnosis import Observation, diagnose, followed, telling
 from service.monitoring.memory import Memory, Standing
-from service.monitoring.planned import Planned
-from service.monitoring.rates import Continuity, Counter, judge_uptime, rate
+from service.monitoring.planned import Name, Planned, PortsSeen
+from service.monitoring.rates import Continuity, judge_uptime, rates
 from service.monitoring.rules import SNMP as SNMP_CHECK
 from service.monitoring.rules import UNREACHABLE, CheckRule, Missing, Rules
 from service.monitoring.schedule import next_look
@@ -27,6 +28,9 @@ SNMP = {"unknown": 1, "ok": 2, "silent": 3, "bad_credentials": 4, "malformed": 5
 REDISCOVER_IN = timedelta(minutes=1)
 ONLY_IMPORTANT = frozenset({"port.down"})
 OWN = frozenset({UNREACHABLE, SNMP_CHECK})
+PER_SECOND = "/s"
+Numbers = dict[Name, tuple[float, str]]
+Counts = Mapping[str, Mapping[str, int]]
 POE_FACTS = {"delivering": "delivering", "searching": "searching", "disabled": "disabled"}
 
 
@@ -54,7 +58,9 @@ class Watched:
 
 @dataclass(slots=True)
 class Judged:
-    """`numbers` (metric, instance) → (value, unit); `values` are they in the order of the device's sample."""
+    """`rates` are those of the plan's counters in a second, `numbers` all else: (metric, instance) → (value,
+    unit). `values` are both in the order of the device's sample.
+    """
 
     watched: Watched
     at: datetime
@@ -65,7 +71,8 @@ class Judged:
     is_slow: bool
     reach: str | None
     snmp: str | None
-    numbers: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=dict)
+    rates: Sequence[float | None] = ()
     counters: dict[str, Any] | None = None
     current: dict[str, Any] | None = None
     current_hash: int | None = None
@@ -75,15 +82,26 @@ class Judged:
     learnt: Any = None
 
     def as_sample(self) -> list[float | None]:
-        positions = self.watched.planned.positions
-        if not self.numbers or not positions:
-            return []
-        sample: list[float | None] = [None] * max(positions.values())
+        planned = self.watched.planned
+        sample: list[float | None] = [None] * (planned.size + 1)
+        if self.rates:
+            for place, value in zip(planned.places, self.rates, strict=True):
+                sample[place] = value
         for key, (value, _) in self.numbers.items():
-            position = positions.get(key)
-            if position is not None:
-                sample[position - 1] = value
-        return sample
+            sample[planned.positions.get(key, 0) - 1] = value
+        sample.pop()
+        return sample if self.numbers or any(value is not None for value in self.rates) else []
+
+    def unplaced(self) -> list[tuple[str, str, str]]:
+        """Metric, instance and unit of the numbers that have no place in the sample yet."""
+        planned = self.watched.planned
+        new = [(*key, unit) for key, (_, unit) in self.numbers.items() if key not in planned.positions]
+        if self.rates and planned.size in planned.places:
+            counted = zip(planned.counted, planned.places, self.rates, strict=True)
+            new += [
+                (*key, PER_SECOND) for key, at, rate in counted if at == planned.size and rate is not None
+            ]
+        return new
 
     def row(self) -> dict[str, Any]:
         """The device's row of `network_watches`, as JSON."""
@@ -112,18 +130,20 @@ def judge(
 ) -> Judged:
     """Take a look into account. `answers` None: SNMP failed for `reason`; `is_there`: whether it could be
     reached at all, None where only SNMP tells."""
-    reading = watched.planned.plan.read(answers) if answers is not None else None
+    glance = watched.planned.plan.glance(answers) if answers is not None else None
+    reading = glance.reading if glance is not None else None
     reachable = (answers is not None) if is_there is None else is_there
-    measured = measure(watched, at, reading) if reading is not None else Measured()
+    measured = measure(watched, at, glance) if glance is not None else Measured()
+    rules = rules_of(watched.profile)
     seen = Observation(
         at=at,
         reachable=reachable,
         snmp="ok" if reading is not None else reason or "silent",
-        findings=_findings(watched, reading, measured) if reading is not None else (),
+        findings=_findings(watched, reading, measured, rules) if reading is not None else (),
         uptime=reading.uptime if reading is not None else None,
         port_up=watched.port_up,
     )
-    found = diagnose(watched.memory, seen, rules_of(watched.profile))
+    found = diagnose(watched.memory, seen, rules)
     standing = found.memory.standing
     judged = Judged(
         watched=watched,
@@ -136,6 +156,7 @@ def judge(
         reach="asleep" if found.asleep else _reach(standing, reachable),
         snmp=_snmp(found.memory, seen),
         numbers=measured.numbers,
+        rates=measured.rates,
         counters=measured.counters,
         rediscover=found.rebooted,
     )
@@ -144,29 +165,57 @@ def judge(
     return judged
 
 
-def _findings(watched: Watched, reading: Reading, measured: Measured) -> list[Finding]:
-    """What a poll found, without ports that nobody needs, and with what was counted since the last one."""
+def _findings(watched: Watched, reading: Reading, measured: Measured, rules: Rules) -> list[Finding]:
+    """What a poll found that may change something, without ports that nobody needs, and with what was counted
+    since the last one.
+    """
     kept = [
-        f for f in reading.findings if f.check not in ONLY_IMPORTANT or f.instance in watched.counting_ports
+        f
+        for f in telling(reading.findings, watched.memory, rules)
+        if f.check not in ONLY_IMPORTANT
+        or f.instance in watched.counting_ports
+        or (f.check, f.instance) in watched.memory.tracks
     ]
-    return kept + _counted(watched.profile, measured)
+    return kept + _counted(watched, measured, rules)
 
 
-def _counted(profile: Profile, measured: Measured) -> list[Finding]:
-    """Findings of checks on what is counted in an hour, one for each instance that has a rate."""
+def _counted(watched: Watched, measured: Measured, rules: Rules) -> list[Finding]:
+    """Findings of checks on what is counted in an hour, of each instance that has a rate that may change
+    something.
+    """
     found = []
-    for check, spec in profile.faults.items():
-        if spec.rate is None:
+    checks = followed(watched.memory, rules)
+    for check, spec in watched.profile.faults.items():
+        if spec.rate is None or (
+            check not in checks and not _has_counted(watched.planned, measured, spec.rate)
+        ):
             continue
-        hourly: dict[str, float] = {}
-        for (name, instance), (value, _) in measured.numbers.items():
-            if name in spec.rate.metrics:
-                hourly[instance] = hourly.get(instance, 0.0) + value * 3600
-        for instance, counted in hourly.items():
+        for instance, counted in _hourly(watched.planned, measured, spec.rate).items():
             verdict = rate_verdict(spec.rate, counted)
-            value = round(counted)
-            found.append(Finding(check, instance, verdict, instance, value, {"in an hour": value}))
+            if verdict is Verdict.BAD or check in checks:
+                value = round(counted)
+                found.append(Finding(check, instance, verdict, instance, value, {"in an hour": value}))
     return found
+
+
+def _has_counted(planned: Planned, measured: Measured, spec: Rate) -> bool:
+    """Whether anything was: a rate of nothing is never bad."""
+    counters = planned.counters_of(spec.metrics) if measured.rates else ()
+    others = (value for (name, _), (value, _) in measured.numbers.items() if name in spec.metrics)
+    return any(measured.rates[at] for at, _ in counters) or any(others)
+
+
+def _hourly(planned: Planned, measured: Measured, spec: Rate) -> dict[str, float]:
+    hourly: dict[str, float] = {}
+    if measured.rates:
+        for at, instance in planned.counters_of(spec.metrics):
+            value = measured.rates[at]
+            if value is not None:
+                hourly[instance] = hourly.get(instance, 0.0) + value * 3600
+    for (name, instance), (number, _) in measured.numbers.items():
+        if name in spec.metrics:
+            hourly[instance] = hourly.get(instance, 0.0) + number * 3600
+    return hourly
 
 
 def rules_of(profile: Profile) -> Rules:
@@ -174,7 +223,8 @@ def rules_of(profile: Profile) -> Rules:
     found = _RULES.get(profile.name)
     if found is None or found[0] is not profile:
         checks = {check: _rule(spec) for check, spec in profile.faults.items() if check not in OWN}
-        found = profile, Rules(checks=checks, grace=timedelta(seconds=profile.grace))
+        stale = max(timedelta(minutes=15), timedelta(seconds=4 * profile.interval))
+        found = profile, Rules(checks=checks, grace=timedelta(seconds=profile.grace), stale=stale)
         _RULES[profile.name] = found
     return found[1]
 
@@ -203,16 +253,25 @@ def _snmp(memory: Memory, seen: Observation) -> str | None:
 
 def _keep_reading(judged: Judged, reading: Reading) -> None:
     watched = judged.watched
-    current = current_of(reading)
-    checksum = hash_of(current)
+    ports, others = _ports_seen(watched.planned, reading), beside_ports(reading)
+    checksum = hash_of(others, ports.checksum)
     if checksum != watched.current_hash:
-        judged.current, judged.current_hash = current, checksum
+        judged.current, judged.current_hash = ports.current | others, checksum
     if watched.asset_id is not None:
         judged.facts[watched.asset_id] = facts_of(reading)
     if watched.children:
         for port in reading.ports:
             for asset_id in watched.children.get(port.key, ()):
                 judged.facts.setdefault(asset_id, {}).update(port_facts(port))
+
+
+def _ports_seen(planned: Planned, reading: Reading) -> PortsSeen:
+    """Made anew only for ports that are not those of the last poll."""
+    seen = planned.ports
+    if seen is None or seen.ports is not reading.ports:
+        current = ports_of(reading.ports)
+        seen = planned.ports = PortsSeen(reading.ports, current, hash_of(current))
+    return seen
 
 
 def port_facts(port: Port) -> dict[str, Any]:
@@ -229,19 +288,43 @@ def port_facts(port: Port) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Measured:
-    """`numbers`: (metric, instance) → (value, unit). `counters` are what the next poll counts from."""
+    """`rates` in the order of the plan's counters, `numbers` all else. `counters` are what the next poll
+    counts from: `values` in the order of the plan whose `stamp` they bear, and `of` all others, by metric and
+    instance.
+    """
 
-    numbers: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=dict)
+    rates: Sequence[float | None] = ()
     counters: dict[str, Any] | None = None
 
 
-def measure(watched: Watched, at: datetime, reading: Reading) -> Measured:
+def measure(watched: Watched, at: datetime, glance: Glance) -> Measured:
     """Gauges as they are; counters as what was counted in a second since the last poll."""
-    before = watched.counters
-    was_at = datetime.fromisoformat(before["at"]) if "at" in before else None
-    old: Mapping[str, Mapping[str, int]] = before.get("of", {})
-    rebooted = _has_rebooted(watched.memory, reading, at)
+    before, planned = watched.counters, watched.planned
+    seconds = (at - datetime.fromisoformat(before["at"])).total_seconds() if "at" in before else 0.0
+    rebooted = _has_rebooted(watched.memory, glance.reading, at)
     found = Measured()
+    of = _measure_others(found, before.get("of", {}), seconds, rebooted, glance.reading)
+    counts = glance.counts
+    if counts and "at" in before:
+        found.rates = rates(_counts_before(before, planned), counts, seconds, rebooted=rebooted)
+    if of or any(count is not None for count in counts):
+        found.counters = {"at": at, "of": of, "stamp": planned.stamp, "values": counts}
+    return found
+
+
+def _counts_before(before: Mapping[str, Any], planned: Planned) -> Sequence[int | None]:
+    """None for all where the counters were those of another plan."""
+    if before.get("stamp") == planned.stamp:
+        values: Sequence[int | None] = before["values"]
+        return values
+    return [None] * len(planned.counted)
+
+
+def _measure_others(
+    found: Measured, before: Counts, seconds: float, rebooted: bool, reading: Reading
+) -> dict[str, dict[str, int]]:
+    """What the reading's own metrics stand at; puts numbers and rates into `found`."""
     kept: dict[str, dict[str, int]] = {}
     for metric in reading.metrics:
         if not metric.counter:
@@ -249,15 +332,11 @@ def measure(watched: Watched, at: datetime, reading: Reading) -> Measured:
             continue
         value = int(metric.value)
         kept.setdefault(metric.name, {})[metric.instance] = value
-        was = old.get(metric.name, {}).get(metric.instance)
-        if was is None or was_at is None:
-            continue
-        counted = rate(Counter(was, was_at), Counter(value, at), rebooted=rebooted)
+        was = before.get(metric.name, {}).get(metric.instance)
+        (counted,) = rates([was], [value], seconds, rebooted=rebooted)
         if counted is not None:
-            found.numbers[metric.name, metric.instance] = counted, f"{metric.unit}/s"
-    if kept:
-        found.counters = {"at": at, "of": kept}
-    return found
+            found.numbers[metric.name, metric.instance] = counted, f"{metric.unit}{PER_SECOND}"
+    return kept
 
 
 def _has_rebooted(memory: Memory, reading: Reading, at: datetime) -> bool:

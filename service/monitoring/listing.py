@@ -15,7 +15,7 @@ from service.core.errors import Invalid, NotFound, require
 from service.core.fields import Clean, Input, Key
 from service.core.paging import Page, cursor_of, key_of
 from service.core.work import Eyes
-from service.monitoring.access import may_see_credentials, may_see_network
+from service.monitoring.access import SEES, may_see_credentials, may_see_network
 from service.monitoring.models import (
     FaultState,
     NetworkDevice,
@@ -77,7 +77,7 @@ async def devices_page(
     eyes: Eyes, narrowed: DeviceFilter, *, limit: int = 50, cursor: str | None = None
 ) -> Page[Any]:
     """Devices that are watched or kept, by id."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = with_places(select(*DEVICE)).where(*_conditions(narrowed)).order_by(NetworkDevice.id)
     if (key := key_of(cursor, 1)) is not None:
         query = query.where(NetworkDevice.id > int_key(key))
@@ -87,7 +87,7 @@ async def devices_page(
 
 async def device_view(eyes: Eyes, device_id: int) -> Any:
     """One of them; its version becomes the answer's ETag. NotFound."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     row = (
         await eyes.db.execute(with_places(select(*DEVICE)).where(NetworkDevice.id == device_id))
     ).one_or_none()
@@ -99,7 +99,7 @@ async def device_view(eyes: Eyes, device_id: int) -> Any:
 
 async def parents_of(eyes: Eyes, device_id: int) -> list[Any]:
     """What a device hangs on, with names."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = (
         select(
             NetworkParent.parent_id.label("device_id"),
@@ -204,7 +204,7 @@ async def maintenances_page(
 
     A school's and a device's are those planned for that school or device, not the district's.
     """
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = _maintenances(eyes).order_by(NetworkMaintenance.id.desc())
     is_state = _state(eyes) == (state or MaintenanceState.OVER).value
     query = query.where(is_state if state is not None else ~is_state)
@@ -219,7 +219,7 @@ async def maintenances_page(
 
 
 async def maintenance_by_id(eyes: Eyes, maintenance_id: int) -> Any:
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = _maintenances(eyes).where(NetworkMaintenance.id == maintenance_id)
     row = (await eyes.db.execute(query)).one_or_none()
     if row is None:
@@ -253,7 +253,7 @@ async def traps_page(
     eyes: Eyes, *, known: bool | None = None, limit: int = 50, cursor: str | None = None
 ) -> Page[Any]:
     """How many traps came from each source, and what became of them; `known` sources are devices."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     is_known = exists().where(NetworkDevice.address == TrapCount.address)
     query = select(*TrapCount.__table__.c, is_known.label("known")).order_by(
         TrapCount.address, TrapCount.reason

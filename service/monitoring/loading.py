@@ -58,12 +58,25 @@ _POSITIONS = text(
 
 
 async def load_leased(eyes: Eyes, network: Network, lease: str, ids: Sequence[int]) -> list[Watched]:
-    """What the lease still holds; devices whose credential is gone come without a target."""
+    """What the lease still holds. A device without a credential comes without a target; one whose credential
+    no key of ours opens is left alone: that says something of this host, not of the device.
+    """
     values = {"ids": list(ids), "lease": lease, "now": eyes.now, "gear": _GEAR}
     rows = (await eyes.db.execute(_LEASED, values)).all()
     await _plan(eyes, network, rows)
     secrets = await _credentials(eyes, network, {row.credential_id for row in rows})
-    return [_watched(network, row, secrets.get(row.credential_id)) for row in rows]
+    usable = [row for row in rows if row.credential_id is None or row.credential_id in secrets]
+    made = (_readable(network, row, secrets.get(row.credential_id)) for row in usable)
+    return [watched for watched in made if watched is not None]
+
+
+def _readable(network: Network, row: Any, credential: Credential | None) -> Watched | None:
+    """None for what cannot be read, which must not take the others of its batch with it."""
+    try:
+        return _watched(network, row, credential)
+    except Exception:
+        log.exception("network_device_unreadable", device_id=row.id)
+        return None
 
 
 def _watched(network: Network, row: Any, credential: Credential | None) -> Watched:
@@ -130,8 +143,9 @@ async def _plan(eyes: Eyes, network: Network, rows: Sequence[Any]) -> None:
     for device_id, inventory, table_rows in (await eyes.db.execute(_INVENTORY, ids)).all():
         row = missing[device_id]
         profile = profile_of(network.profiles, row.profile)
-        plan = poll_plan(profile, table_rows or {}, reading_from_json(inventory or {"profile": profile.name}))
-        network.plans.put((device_id, row.discovered_at), Planned(plan, places.get(device_id, {})))
+        known = reading_from_json(inventory or {"profile": profile.name})
+        planned = Planned(poll_plan(profile, table_rows or {}, known), places.get(device_id, {}))
+        network.plans.put((device_id, row.discovered_at), planned)
 
 
 async def _credentials(eyes: Eyes, network: Network, ids: set[int | None]) -> dict[int, Credential]:

@@ -12,7 +12,7 @@ from service.core.errors import Conflict, Invalid, NotFound, require
 from service.core.fields import Id, Input, Instant, Key, Line
 from service.core.idempotency import once
 from service.core.work import Work
-from service.monitoring.access import may_run_network
+from service.monitoring.access import RUNS, may_run_network
 from service.monitoring.models import NetworkDevice, NetworkMaintenance
 from service.places.models import Place, PlaceKind
 
@@ -35,7 +35,7 @@ class PlanMaintenance(Input):
 @once(NetworkMaintenance)
 async def plan_maintenance(work: Work, wanted: PlanMaintenance) -> NetworkMaintenance:
     """Make no tickets of faults in that time. Invalid where scope or time do not fit."""
-    require(may_run_network(work.actor))
+    require(may_run_network(work.actor), RUNS)
     await _scoped(work, wanted)
     starts_at = wanted.starts_at or work.now
     if starts_at < work.now - LATE:
@@ -63,7 +63,7 @@ async def plan_maintenance(work: Work, wanted: PlanMaintenance) -> NetworkMainte
 @once(NetworkMaintenance)
 async def cancel_maintenance(work: Work, maintenance_id: int) -> NetworkMaintenance:
     """End it now, or before it begins. NotFound; Conflict once it is over."""
-    require(may_run_network(work.actor))
+    require(may_run_network(work.actor), RUNS)
     planned = await work.session.get(NetworkMaintenance, maintenance_id, with_for_update=True)
     if planned is None:
         raise NotFound("There is no such maintenance.")

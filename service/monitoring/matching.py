@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import exists, select, text
 
 from integrations.snmp.profile import Profiles
@@ -20,30 +21,34 @@ from service.monitoring.wording import sentence
 from service.tickets import actions, inputs
 from service.tickets.models import OPEN, Channel, LinkKind, Ticket, TicketLink
 
+log = structlog.get_logger()
 HOW_FAR_BACK = timedelta(hours=12)
 MOST = 200
 
 _EXPLAINED = text(
     """
-    WITH broken AS (
+    WITH broken AS MATERIALIZED (
         SELECT f.id AS fault_id, f.ticket_id, t.category_id, d.asset_id, d.place_id
         FROM network_faults AS f
         JOIN tickets AS t ON t.id = f.ticket_id AND t.status < 5
         LEFT JOIN network_faults AS c ON c.parent_id = f.device_id AND c.resolved_at IS NULL AND c.state = 3
         JOIN network_devices AS d ON d.id = f.device_id OR d.id = c.device_id
         WHERE f.resolved_at IS NULL AND f.state = 2
+    ), asked AS MATERIALIZED (
+        SELECT id, asset_id, place_id, split_part(category_id, '.', 1) AS about FROM tickets
+        WHERE status < 5 AND channel <> :monitoring AND opened_at > :since
+    ), explained AS (
+        SELECT w.id AS number, b.fault_id, b.ticket_id AS cause
+        FROM asked AS w JOIN broken AS b ON b.asset_id = w.asset_id
+        UNION
+        SELECT w.id, b.fault_id, b.ticket_id
+        FROM asked AS w JOIN places AS p ON p.id = w.place_id AND p.kind <> 1
+        JOIN broken AS b ON b.place_id = w.place_id AND split_part(b.category_id, '.', 1) = w.about
     )
-    SELECT DISTINCT ON (w.id) w.id AS number, b.fault_id, b.ticket_id AS cause
-    FROM tickets AS w
-    JOIN broken AS b ON w.id <> b.ticket_id AND (
-        w.asset_id = b.asset_id
-        OR (w.place_id = b.place_id
-            AND EXISTS (SELECT FROM places AS p WHERE p.id = w.place_id AND p.kind <> 1)
-            AND split_part(w.category_id, '.', 1) = split_part(b.category_id, '.', 1)))
-    WHERE w.status < 5 AND w.channel <> :monitoring AND w.opened_at > :since
-        AND NOT EXISTS (SELECT FROM ticket_links AS l
-            WHERE l.ticket_id = w.id AND l.kind = :caused_by AND l.other_id = b.ticket_id)
-    ORDER BY w.id, b.fault_id
+    SELECT DISTINCT ON (e.number) e.number, e.fault_id, e.cause FROM explained AS e
+    WHERE e.number <> e.cause AND NOT EXISTS (SELECT FROM ticket_links AS l
+        WHERE l.ticket_id = e.number AND l.kind = :caused_by AND l.other_id = e.cause)
+    ORDER BY e.number, e.fault_id
     LIMIT :most
     """
 )
@@ -62,7 +67,11 @@ async def explain_tickets(work: Work, profiles: Profiles) -> int:
     )
     tied = 0
     for number, fault_id, cause in found.all():
-        tied += await _tie(work, profiles, number, fault_id, cause)
+        try:
+            async with work.session.begin_nested():
+                tied += await _tie(work, profiles, number, fault_id, cause)
+        except Exception:
+            log.exception("network_explaining_failed", ticket=number)
     return tied
 
 

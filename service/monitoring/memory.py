@@ -117,7 +117,7 @@ class Memory:
             {"check": check, "instance": instance} | _track_json(track)
             for (check, instance), track in self.tracks.items()
         ]
-        uptime = None if self.uptime is None else _set(asdict(self.uptime))
+        uptime = None if self.uptime is None else _uptime_json(self.uptime)
         return _set(
             {
                 "tracks": tracks or None,
@@ -144,6 +144,16 @@ class Memory:
 
 def _is_silence(told: Told | None) -> bool:
     return told is not None and told.evidence.get("reason") in ("silent", "unreachable")
+
+
+def _uptime_json(uptime: Uptime) -> dict[str, Any]:
+    data = {
+        "ticks": uptime.ticks,
+        "engine_seconds": uptime.engine_seconds,
+        "engine_boots": uptime.engine_boots,
+        "host_ticks": uptime.host_ticks,
+    }
+    return _set(data)
 
 
 def _track_json(track: Track) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def open_network() -> Network:
     own = settings()
     watch = Watch()
     watch.start()
-    return Network(Transport(), load_profiles(), open_vault(), watch, own.snmp_timeout, own.snmp_retries)
+    profiles = load_profiles(own=own.profiles)
+    return Network(Transport(), profiles, open_vault(), watch, own.snmp_timeout, own.snmp_retries)
 
 
 def network_of(context: JobContext) -> Network:

@@ -21,6 +21,7 @@ from integrations.snmp.reach import reachable
 from integrations.snmp.target import Answers, SnmpError, Target
 from integrations.snmp.transport import Transport
 from integrations.snmp.understanding import Plan
+from integrations.snmp.watch import Sample
 from service.core.actor import SYSTEM
 from service.core.outbox import enqueue
 from service.core.work import Resources, Work
@@ -116,9 +117,10 @@ async def poll(resources: Resources, network: Network, lease: str, device_ids: S
     async with resources.read(SYSTEM) as read:
         leased = await load_leased(read, network, lease, device_ids)
     before = network.watch.sample()
-    looks = await asyncio.gather(*(look(resources, network, watched) for watched in leased))
+    asked = await asyncio.gather(*(_asked_once(resources, network, watched) for watched in leased))
     after = network.watch.sample()
-    judged = [judge(one.watched, one.at, one.answers, one.reason, one.is_there) for one in looks]
+    looks = [one for one in asked if one is not None]
+    judged = [one for one in map(_judged, looks) if one is not None]
     for one in judged:
         if one.watched.target is not None:
             one.learnt = network.transport.remembered(one.watched.target)
@@ -127,9 +129,38 @@ async def poll(resources: Resources, network: Network, lease: str, device_ids: S
     async with resources.begin(SYSTEM) as work:
         held = await keep(work, lease, judged)
         judged = [one for one in judged if one.watched.device_id in held]
-        found.doubt = await doubt(work, network, before, after, judged)
+        found.doubt = await _doubt(work, network, before, after, judged)
         await _report_all(work, network, judged, found.doubt)
     return found
+
+
+async def _asked_once(resources: Resources, network: Network, watched: Watched) -> Look | None:
+    """One device that cannot be asked at all must not take the others of its batch with it."""
+    try:
+        return await look(resources, network, watched)
+    except Exception:
+        log.exception("network_look_failed", device_id=watched.device_id)
+        return None
+
+
+def _judged(one: Look) -> Judged | None:
+    try:
+        return judge(one.watched, one.at, one.answers, one.reason, one.is_there)
+    except Exception:
+        log.exception("network_judging_failed", device_id=one.watched.device_id)
+        return None
+
+
+async def _doubt(
+    work: Work, network: Network, before: Sample, after: Sample, judged: Sequence[Judged]
+) -> Doubt | None:
+    """In a savepoint: what goes wrong with one ticket must not throw away what a batch was told."""
+    try:
+        async with work.session.begin_nested():
+            return await doubt(work, network, before, after, judged)
+    except Exception:
+        log.exception("network_doubt_failed")
+        return None
 
 
 async def _report_all(work: Work, network: Network, judged: Sequence[Judged], doubted: Doubt | None) -> None:
@@ -148,9 +179,15 @@ async def look_now(work: Work, device_ids: Collection[int]) -> None:
 
 
 _SOON = text(
-    "UPDATE network_watches SET next_poll_at = least(next_poll_at, :now), is_slow = false "
-    "WHERE device_id = ANY(:ids) AND next_poll_at IS NOT NULL"
+    """
+    UPDATE network_watches SET is_slow = false,
+        next_poll_at = CASE WHEN leased_until > :now THEN :now ELSE least(next_poll_at, :now) END
+    WHERE device_id IN (
+        SELECT device_id FROM network_watches WHERE device_id = ANY(:ids) AND next_poll_at IS NOT NULL
+        ORDER BY device_id FOR UPDATE SKIP LOCKED)
+    """
 )
+"""Waits for nobody: whoever has a row now has looked just now, or asks again."""
 
 
 async def settle_waiting(resources: Resources, network: Network) -> int:
@@ -222,11 +259,16 @@ async def _report(work: Work, network: Network, one: Judged, doubted: Doubt | No
 _PUT_BACK = text("UPDATE network_watches SET memory = CAST(:memory AS jsonb) WHERE device_id = :id")
 
 
+_LOCK_DEVICES = text("SELECT id FROM network_devices WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+"""Everybody locks a device before its watch: reports, edits, discoveries."""
 _KEEP = text(
     """
     UPDATE network_watches AS w SET
         lease = NULL, leased_until = NULL,
-        next_poll_at = r.next_poll_at, is_slow = r.is_slow,
+        next_poll_at = CASE WHEN w.next_poll_at IS NULL THEN NULL
+            WHEN w.next_poll_at > w.leased_until - CAST(:lasts AS interval)
+            THEN least(w.next_poll_at, r.next_poll_at) ELSE r.next_poll_at END,
+        is_slow = r.is_slow,
         next_discovery_at = coalesce(r.next_discovery_at, w.next_discovery_at),
         reach = coalesce(r.reach, w.reach),
         reach_since = CASE WHEN r.reach <> w.reach THEN r.polled_at ELSE w.reach_since END,
@@ -274,7 +316,11 @@ async def keep(work: Work, lease: str, judged: Sequence[Judged]) -> frozenset[in
     connection = work.connection
     assert connection is not None
     rows = orjson.dumps([one.row() for one in judged]).decode()
-    kept = frozenset((await connection.execute(_KEEP, {"lease": lease, "rows": rows})).scalars())
+    told = sorted(one.watched.device_id for one in judged if one.transitions)
+    if told:
+        await connection.execute(_LOCK_DEVICES, {"ids": told})
+    values = {"lease": lease, "rows": rows, "lasts": LEASE}
+    kept = frozenset((await connection.execute(_KEEP, values)).scalars())
     judged = [one for one in judged if one.watched.device_id in kept]
     facts = [
         {"asset_id": asset_id, "name": name, "value": value, "as_of": one.at}
@@ -296,14 +342,13 @@ async def place(resources: Resources, judged: Sequence[Judged]) -> None:
     what is remembered here has been committed."""
     missing: dict[int, list[tuple[str, str, str]]] = {}
     for one in judged:
-        known = one.watched.planned.positions
-        new = [(*key, unit) for key, (_, unit) in one.numbers.items() if key not in known]
+        new = one.unplaced()
         if new:
             missing[one.watched.device_id] = new
     if missing:
         async with resources.begin(SYSTEM) as work:
             placed = await ensure_series(work.session, missing)
         for one in judged:
-            one.watched.planned.positions.update(placed.get(one.watched.device_id, {}))
+            one.watched.planned.place(placed.get(one.watched.device_id, {}))
     for one in judged:
         one.values = one.as_sample()

@@ -70,6 +70,21 @@ def rate(
     return counted / seconds if 0 <= counted <= limit else None
 
 
+def rates(
+    previous: Sequence[int | None], now: Sequence[int | None], seconds: float, *, rebooted: bool = False
+) -> list[float | None]:
+    """As `rate` for 64-bit counters of one answer, each with itself `seconds` ago; None is not read."""
+    if rebooted or seconds <= 0:
+        return [None] * len(now)
+    limit = MOST * (seconds + LAG)
+    return [
+        None
+        if was is None or value is None or was < 0 or not 0 <= value - was <= limit
+        else (value - was) / seconds
+        for was, value in zip(previous, now, strict=True)
+    ]
+
+
 class Continuity(StrEnum):
     """`REBOOTED`: counters are new. `WRAPPED`: only the uptime started anew. `UNKNOWN`: no clock was read
     twice and fits the time that has passed.

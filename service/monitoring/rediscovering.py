@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from integrations.snmp.target import SnmpError, Target
 from service.core.actor import SYSTEM
@@ -85,11 +85,18 @@ async def rediscover(
                 log.exception("rediscovery_failed", device_id=device_id)
                 return False
 
+    async with resources.read(SYSTEM) as read:
+        new = await read.db.scalar(select(func.count()).where(*_never(device_ids)))
     answered = sum(await asyncio.gather(*map(one, device_ids)))
     if answered:
         async with resources.begin(SYSTEM) as work:
-            await ask_for_chart(work, soon=False)
+            await ask_for_chart(work, soon=bool(new))
     return answered
+
+
+def _never(device_ids: Sequence[int]) -> tuple[Any, ...]:
+    """Of these, what has never been read: where it hangs should be known before it fails first."""
+    return NetworkDevice.id.in_(device_ids), NetworkDevice.discovered_at.is_(None)
 
 
 async def _rediscover(resources: Resources, network: Network, device_id: int, try_for: float) -> bool:

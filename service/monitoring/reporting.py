@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 import structlog
@@ -41,6 +42,7 @@ from service.monitoring.transitions import Changed, Opened, Recovered, Reopened,
 
 Key = tuple[str, str]
 MOST_SETTLED = 300
+SILENT_FOR = timedelta(minutes=1)
 STATES = {
     Why.HELD: FaultState.HELD,
     Why.UNDER_PARENT: FaultState.UNDER_PARENT,
@@ -71,7 +73,7 @@ async def report(
     """
     device = await work.session.get(NetworkDevice, device_id, with_for_update={"key_share": True})
     reported = Reported()
-    if device is None:
+    if device is None or not device.watched:
         return reported
     memory = Memory.from_json(
         await work.session.scalar(select(NetworkWatch.memory).where(NetworkWatch.device_id == device_id))
@@ -79,6 +81,8 @@ async def report(
     )
     rows = await _unresolved(work, device_id)
     held = [_held(row) for row in rows.values() if row.state in WHYS]
+    if held and suspect is None and not transitions and await ticketing.is_in_doubt(work):
+        suspect = "itself"
     place = await surroundings(work, device_id, memory, suspect)
     settled = settle(transitions, place, held)
     on = _On(work, profiles, device, rows)
@@ -137,7 +141,7 @@ class _On:
                 if again:
                     reported.look_at.add(self.device.id)
             case Silenced():
-                row.state, row.hold_until = FaultState.SILENCED, None
+                self._silence(row)
         await self.work.session.flush()
         if before != (row.state, row.ticket_id, row.parent_id) or row.opened_at == self.work.now:
             self._announce(row)
@@ -188,7 +192,7 @@ class _On:
     async def _open(self, row: NetworkFault, fault: Fault) -> None:
         spec = self._spec(row.check)
         if row.check == PORT_DOWN and await is_port_in_maintenance(self.work, self.device.id, row.instance):
-            row.state, row.hold_until = FaultState.SILENCED, None
+            self._silence(row)
             return
         row.state, row.hold_until, row.parent_id = FaultState.OPEN, None, None
         if spec is None:
@@ -200,6 +204,10 @@ class _On:
         if row.check in (UNREACHABLE, PORT_DOWN):
             names = await behind(self.work, self.device.id, row.instance or None)
         row.ticket_id = (await ticketing.open_for(self.work, self.device, row, spec, names)).id
+
+    def _silence(self, row: NetworkFault) -> None:
+        """Looked at again in a while: maintenance may end early."""
+        row.state, row.hold_until = FaultState.SILENCED, self.work.now + SILENT_FOR
 
     async def _under(self, row: NetworkFault, parent_id: int) -> None:
         joins = row.state is not FaultState.UNDER_PARENT or row.parent_id != parent_id
@@ -222,16 +230,40 @@ class _On:
 
     async def _note(self, transition: Transition) -> None:
         row = self.rows.get((transition.check, transition.instance))
-        if row is None or not isinstance(transition, Changed):
+        if row is None:
             return
-        spec = self._spec(row.check)
-        row.label, row.value, row.evidence = transition.label, transition.value, transition.evidence
-        if spec is not None:
-            await ticketing.tell_changed(self.work, self.device, row, spec)
+        if isinstance(transition, Changed):
+            await self._change(row, transition)
+        else:
+            await ticketing.tell_vanished(self.work, self.device, row)
         self._announce(row)
 
+    async def _change(self, row: NetworkFault, changed: Changed) -> None:
+        spec = self._spec(row.check)
+        same_words = changed.value == row.value or not isinstance(changed.value, str)
+        moved = row.label == changed.label and same_words
+        row.label, row.value, row.evidence = changed.label, changed.value, changed.evidence
+        await self.work.session.flush()
+        if spec is None or (moved and await ticketing.was_told_lately(self.work, row.ticket_id)):
+            return
+        await ticketing.tell_changed(self.work, self.device, row, spec)
+
     def _announce(self, row: NetworkFault) -> None:
-        announce(self.work, network_fault=row.id, school_id=row.school_id)
+        _announce(self.work, row)
+
+
+async def let_go(work: Work, device: NetworkDevice) -> None:
+    """End the faults of a device that is not asked any more, and tell whoever has their tickets."""
+    for row in (await _unresolved(work, device.id)).values():
+        row.state, row.resolved_at = FaultState.RECOVERED, work.now
+        row.hold_until = row.parent_id = None
+        await ticketing.tell_unwatched(work, device, row)
+        _announce(work, row)
+    await work.session.flush()
+
+
+def _announce(work: Work, row: NetworkFault) -> None:
+    announce(work, network_fault=row.id, school_id=row.school_id)
 
 
 _PARENTS_TICKET = text(
@@ -245,10 +277,13 @@ _WAITING = text(
     """
     SELECT f.device_id FROM network_faults AS f
     WHERE f.resolved_at IS NULL AND (
-        f.state = 1 OR f.state = 4 OR (f.state = 5 AND f.hold_until <= :now)
+        f.state = 1 OR (f.state IN (4, 5) AND (f.hold_until IS NULL OR f.hold_until <= :now))
         OR (f.state = 3 AND NOT EXISTS (SELECT FROM network_faults AS p WHERE p.device_id = f.parent_id
-            AND p.resolved_at IS NULL AND p."check" IN ('device.unreachable', 'port.down'))))
-    GROUP BY f.device_id ORDER BY min(f.hold_until), f.device_id LIMIT :most
+            AND p.resolved_at IS NULL AND (p."check" = 'device.unreachable'
+                OR (p."check" = 'port.down' AND p.instance IN (
+                    SELECT np.parent_port FROM network_parents AS np
+                    WHERE np.device_id = f.device_id AND np.parent_id = f.parent_id))))))
+    GROUP BY f.device_id ORDER BY min(coalesce(f.hold_until, :now)), f.device_id LIMIT :most
     """
 )
 

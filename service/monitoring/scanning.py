@@ -13,7 +13,7 @@ from service.core.idempotency import once
 from service.core.outbox import enqueue
 from service.core.paging import Page, cursor_of, key_of
 from service.core.work import Eyes, Work
-from service.monitoring.access import may_configure_network, may_see_network
+from service.monitoring.access import CONFIGURES, SEES, may_configure_network, may_see_network
 from service.monitoring.models import NetworkScan, ScanState
 from service.monitoring.targets import MOST_ADDRESSES, BadTarget, named
 from service.people.tokens import int_key
@@ -50,7 +50,7 @@ class AskForScan(Input):
 @once(NetworkScan)
 async def ask_for_scan(work: Work, wanted: AskForScan) -> NetworkScan:
     """Have addresses searched by the job `monitoring.scan`."""
-    require(may_configure_network(work.actor))
+    require(may_configure_network(work.actor), CONFIGURES)
     if wanted.school_id is not None:
         place = await work.session.get(Place, wanted.school_id)
         if place is None or place.school_id != place.id:
@@ -78,7 +78,7 @@ async def scans_page(
     eyes: Eyes, *, state: ScanState | None = None, limit: int = 50, cursor: str | None = None
 ) -> Page[Any]:
     """Scans, newest first, without what they found."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = select(*LISTED).order_by(NetworkScan.id.desc())
     if state is not None:
         query = query.where(NetworkScan.state == state)
@@ -90,7 +90,7 @@ async def scans_page(
 
 async def scan_by_id(eyes: Eyes, scan_id: int) -> Any:
     """A scan with a line for each address that answered."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     row = (await eyes.db.execute(select(*SCAN).where(NetworkScan.id == scan_id))).first()
     if row is None:
         raise NotFound("There is no such scan.")

@@ -16,5 +16,6 @@ def profile_of(profiles: Profiles, name: str) -> Profile:
 
 
 def spec_of(profiles: Profiles, name: str, check: str) -> FaultSpec | None:
-    """How a check of a profile is told; None where not even the generic profile knows it."""
-    return profile_of(profiles, name).faults.get(check) or profiles.by_name(GENERIC).faults.get(check)
+    """How a check of a profile is told: by itself, the generic one, else any; None where none does."""
+    first = (profile_of(profiles, name), profiles.by_name(GENERIC))
+    return next((one.faults[check] for one in (*first, *profiles.all) if check in one.faults), None)

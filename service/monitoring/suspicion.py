@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from integrations.snmp.watch import Judgement, Sample, Verdict, verdict
 from service.core.settings import settings
@@ -19,24 +19,25 @@ from service.monitoring.judging import Judged
 from service.monitoring.memory import Standing
 from service.monitoring.network import Network
 from service.monitoring.rules import SNMP, UNREACHABLE
-from service.monitoring.ticketing import TAG, words
+from service.monitoring.settling import BACK
+from service.monitoring.ticketing import POLLER_KEY, TAG, locked, open_of, words
 from service.monitoring.transitions import Opened, Reopened, Transition
 from service.tickets import actions, inputs
-from service.tickets.models import OPEN, Channel, Ticket
+from service.tickets.lifecycle import is_open
+from service.tickets.models import Channel
 from service.tickets.opening import open_ticket
 from service.tickets.priority import Impact, Urgency
 from service.tickets.resolution import Cause, Fix, Outcome
 
 Doubt = Literal["itself", "uplink"]
-POLLER_KEY = "network:poller"
-MANY = 20
 ROUND = timedelta(minutes=10)
 
 _FLEET = text(
     """
     WITH asked AS (
         SELECT device_id, answered_at IS DISTINCT FROM polled_at AS fails FROM network_watches
-        WHERE polled_at > :since AND reach <> 3
+        WHERE (polled_at > :since AND reach <> 3) OR device_id = ANY(ARRAY(
+            SELECT device_id FROM network_faults WHERE resolved_at IS NULL AND state = 5))
     ), explained AS (
         SELECT np.device_id FROM network_parents AS np
         JOIN network_watches AS w ON w.device_id = np.parent_id
@@ -49,19 +50,37 @@ _FLEET = text(
     FROM asked
     """
 )
+_LOOK_AGAIN = text(
+    """
+    UPDATE network_faults SET hold_until = :until WHERE id IN (
+        SELECT id FROM network_faults WHERE resolved_at IS NULL AND state = 5
+        ORDER BY id FOR UPDATE SKIP LOCKED)
+    RETURNING device_id
+    """
+)
+_SOON = text(
+    """
+    UPDATE network_watches SET next_poll_at = least(next_poll_at, :now), is_slow = false
+    WHERE device_id IN (
+        SELECT device_id FROM network_watches WHERE device_id = ANY(:ids) AND next_poll_at IS NOT NULL
+        ORDER BY device_id FOR UPDATE SKIP LOCKED)
+    """
+)
 
 
 async def doubt(
     work: Work, network: Network, before: Sample, after: Sample, judged: Sequence[Judged]
 ) -> Doubt | None:
     """What to think of this batch, after it has been kept; one ticket tells the desk, and ends with it."""
-    if not any(_fails_anew(one) for one in judged):
-        if len(judged) >= MANY:
-            await _see_clearly(work)
+    number = await open_of(work, POLLER_KEY)
+    anew = any(_fails_anew(one) for one in judged)
+    if number is None and not anew:
         return None
     fleet = (await work.session.execute(_FLEET, {"since": work.now - ROUND})).one()
-    found = verdict(before, after, polled=fleet.polled, failed=fleet.failed)
+    # Where nothing failed just now, what this host loses says nothing of what has failed for long.
+    found = verdict(before if anew else after, after, polled=fleet.polled, failed=fleet.failed)
     if not found.holds_tickets:
+        await _see_clearly(work, number)
         return None
     if any(_is_held(transition) for one in judged for transition in one.transitions):
         await _tell(work, found)
@@ -95,15 +114,18 @@ async def _tell(work: Work, found: Verdict) -> None:
     )
 
 
-async def _see_clearly(work: Work) -> None:
+async def _see_clearly(work: Work, number: int | None) -> None:
+    """End the doubt: its ticket is resolved, and what was held back is looked at again before it counts."""
     desk = work.as_desk()
-    query = select(Ticket.id).where(Ticket.source_key == POLLER_KEY, OPEN)
-    number = await desk.session.scalar(query)
-    if number is not None:
-        outcome = inputs.Resolve(
-            resolution=words(settings().desk_language, "poller_well"),
-            cause=Cause.OTHER,
-            fix=Fix.NONE,
-            outcome=Outcome.SOLVED_CONFIRMED,
-        )
-        await actions.resolve(desk, number, outcome)
+    ticket = await locked(desk, number)
+    if ticket is None or not is_open(ticket.status):
+        return
+    outcome = inputs.Resolve(
+        resolution=words(settings().desk_language, "poller_well"),
+        cause=Cause.OTHER,
+        fix=Fix.NONE,
+        outcome=Outcome.SOLVED_CONFIRMED,
+    )
+    await actions.resolve(desk, ticket.id, outcome)
+    held = (await work.session.scalars(_LOOK_AGAIN, {"until": work.now + BACK})).all()
+    await work.session.execute(_SOON, {"ids": sorted(set(held)), "now": work.now})

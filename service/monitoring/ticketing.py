@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import exists, select
@@ -12,20 +14,27 @@ from integrations.snmp.profile import FaultSpec
 from service.assets.models import Asset
 from service.core.settings import settings
 from service.core.work import Work
-from service.monitoring.models import NetworkDevice, NetworkFault
-from service.monitoring.wording import About, description, sentence
+from service.monitoring.models import UNRESOLVED, FaultState, NetworkDevice, NetworkFault
+from service.monitoring.wording import About, clean, description, nearest, sentence
 from service.places.models import Place, PlaceKind
 from service.tickets import actions, inputs
+from service.tickets.changes import NOTE
 from service.tickets.lifecycle import Status, is_open
-from service.tickets.models import Channel, LinkKind, Ticket, TicketEvent, TicketLink
+from service.tickets.models import OPEN, Channel, LinkKind, Ticket, TicketEvent, TicketLink
 from service.tickets.opening import open_ticket
 from service.tickets.priority import Impact, Urgency
-from service.tickets.queries import ticket_for_update
 from service.tickets.resolution import Cause, Fix, Outcome
 from service.tickets.rules import DeskRules, desk_rules
 
 School = aliased(Place)
 TAG: Final = "network-monitor"
+POLLER_KEY: Final = "network:poller"
+LONGEST_KEY: Final = 200
+MOST_ALIKE: Final = 150
+"""So many devices of one profile have a ticket of their own for the same fault within `QUIET`; the others
+share one: then it is the profile that is wrong, or the season."""
+QUIET: Final = timedelta(hours=1)
+"""A number that moves (a temperature, minutes on battery) is told so often at most."""
 SAID: Final = {
     "en": {
         "recovered": "{label}: well again since {at}, after {lasted}.",
@@ -33,9 +42,16 @@ SAID: Final = {
         "Somebody has worked on this ticket, so it stays with you.",
         "again": "It is back: {sentence}",
         "changed": "The device now reports: {sentence}",
+        "vanished": "The device no longer answers for this ({label}), neither as well nor as broken. "
+        "It may have been taken out: please look, and close this ticket yourself.",
+        "unwatched": "{device} is no longer watched, so nobody will tell when this is over. "
+        "Please look, and close this ticket yourself.",
+        "many": "More than {most} devices ({profile}) report the same within an hour: {check}",
+        "many_why": "Further devices get no tickets of their own; the list of faults names them. Where the "
+        "devices are well, the profile is wrong. This ticket ends when the last of them is well.",
         "joined": "Not reachable either, because it hangs on this: {device}.",
         "known": "We know about this: {sentence} It is being worked on, you need not do anything.",
-        "cause_well": "What caused this is well again: {sentence}",
+        "cause_well": "What caused this is over. It was: {sentence}",
         "poller": "Many network devices stopped answering at once",
         "poller_why": "The desk's own poller or the network near it may be the trouble ({why}). "
         "Tickets about single devices are held back until it sees clearly again.",
@@ -47,9 +63,16 @@ SAID: Final = {
         "Alguien trabajó en esta solicitud, así que queda en sus manos.",
         "again": "Volvió a ocurrir: {sentence}",
         "changed": "El equipo informa ahora: {sentence}",
+        "vanished": "El equipo ya no informa de esto ({label}), ni bien ni mal. "
+        "Puede que lo hayan quitado: compruébelo y cierre usted esta solicitud.",
+        "unwatched": "{device} ya no se vigila, así que nadie avisará cuando esto termine. "
+        "Compruébelo y cierre usted esta solicitud.",
+        "many": "Más de {most} equipos ({profile}) informan lo mismo en una hora: {check}",
+        "many_why": "Los demás equipos no tienen solicitud propia; la lista de fallos los nombra. Si los "
+        "equipos están bien, el perfil está mal. Esta solicitud termina cuando el último esté bien.",
         "joined": "Tampoco responde, porque depende de este equipo: {device}.",
         "known": "Ya lo sabemos: {sentence} Se está trabajando en ello, no tiene que hacer nada.",
-        "cause_well": "Lo que causaba esto funciona de nuevo: {sentence}",
+        "cause_well": "Lo que causaba esto ya pasó. Era: {sentence}",
         "poller": "Muchos equipos de la red dejaron de responder a la vez",
         "poller_why": "Puede ser el propio sistema de vigilancia o la red junto a él ({why}). "
         "Las solicitudes de equipos sueltos esperan hasta que vea claro otra vez.",
@@ -70,12 +93,15 @@ CAUSES: Final = {
 
 
 def words(language: str, name: str, **holes: Any) -> str:
-    return SAID.get(language, SAID["en"])[name].format(**holes)
+    return nearest(SAID, language)[name].format(**holes)
 
 
 def source_key(device_id: int, check: str, instance: str) -> str:
     """What makes a fault one fault: the device, the check, and what of the device."""
-    return f"network:{device_id}:{check}:{instance}"[:200]
+    key = f"network:{device_id}:{check}:{instance}"
+    if len(key) <= LONGEST_KEY and key == key.strip():
+        return key
+    return f"{key[:150].strip()}#{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 async def about(work: Work, device: NetworkDevice, fault: NetworkFault, behind: Sequence[str]) -> About:
@@ -106,8 +132,10 @@ async def about(work: Work, device: NetworkDevice, fault: NetworkFault, behind: 
 async def open_for(
     work: Work, device: NetworkDevice, fault: NetworkFault, spec: FaultSpec, behind: Sequence[str]
 ) -> Ticket:
-    """The one open ticket of this fault, made if there is none."""
+    """The one open ticket of this fault, made if there is none; one that is there is told that it is back."""
     desk = work.as_desk()
+    if await _are_many(desk, device, fault):
+        return await _open_for_many(desk, device, fault, spec)
     rules = await desk_rules(desk)
     told = await about(desk, device, fault, behind)
     language = settings().desk_language
@@ -126,7 +154,67 @@ async def open_for(
         "source_key": source_key(device.id, fault.check, fault.instance),
     }
     given = {name: value for name, value in wanted.items() if value is not None}
+    earlier = await open_of(desk, wanted["source_key"])
+    if earlier is not None:
+        await _note(desk, earlier, words(language, "again", sentence=wanted["subject"]))
     return await open_ticket(desk, inputs.OpenTicket(**given))
+
+
+async def _are_many(work: Work, device: NetworkDevice, fault: NetworkFault) -> bool:
+    alike = (
+        select(NetworkFault.id)
+        .join(NetworkDevice, NetworkDevice.id == NetworkFault.device_id)
+        .where(
+            UNRESOLVED,
+            NetworkFault.state == FaultState.OPEN,
+            NetworkFault.check == fault.check,
+            NetworkFault.opened_at > work.now - QUIET,
+            NetworkFault.ticket_id.is_not(None),
+            NetworkDevice.profile == device.profile,
+        )
+        .limit(MOST_ALIKE)
+    )
+    return len((await work.session.scalars(alike)).all()) == MOST_ALIKE
+
+
+async def _open_for_many(desk: Work, device: NetworkDevice, fault: NetworkFault, spec: FaultSpec) -> Ticket:
+    """The one open ticket that further devices share."""
+    rules = await desk_rules(desk)
+    language = settings().desk_language
+    said = {"most": MOST_ALIKE, "profile": device.profile, "check": fault.check}
+    wanted: dict[str, Any] = {
+        "subject": words(language, "many", **said),
+        "description": words(language, "many_why"),
+        "category": known_category(rules, spec.category),
+        "queue": spec.queue if spec.queue in rules.by_key else None,
+        "impact": Impact.SCHOOL,
+        "urgency": Urgency(spec.urgency),
+        "channel": Channel.MONITORING,
+        "language": language,
+        "tags": [TAG, fault.check],
+        "source_key": f"network:many:{device.profile}:{fault.check}",
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return await open_ticket(desk, inputs.OpenTicket(**given))
+
+
+async def _is_shared(work: Work, fault: NetworkFault) -> bool:
+    """Whether another fault that is not over has the same ticket."""
+    others = exists().where(
+        NetworkFault.ticket_id == fault.ticket_id, NetworkFault.id != fault.id, UNRESOLVED
+    )
+    return bool(await work.session.scalar(select(others)))
+
+
+async def open_of(work: Work, key: str) -> int | None:
+    """The open ticket of a source key."""
+    number: int | None = await work.session.scalar(select(Ticket.id).where(Ticket.source_key == key, OPEN))
+    return number
+
+
+async def is_in_doubt(work: Work) -> bool:
+    """Whether the desk has been told that the poller doubts itself, and nobody said since that it is over."""
+    return await open_of(work, POLLER_KEY) is not None
 
 
 def known_category(rules: DeskRules, wanted: str | None) -> str | None:
@@ -148,11 +236,11 @@ async def end_for(work: Work, device: NetworkDevice, fault: NetworkFault, spec: 
     """The device is well: the ticket is resolved, or told so where a person has it in hand."""
     desk = work.as_desk()
     await tell_waiting(desk, device, fault, spec)
-    ticket = await _ticket(desk, fault.ticket_id)
-    if ticket is None or not is_open(ticket.status):
+    ticket = await locked(desk, fault.ticket_id)
+    if ticket is None or not is_open(ticket.status) or await _is_shared(desk, fault):
         return
     language = settings().desk_language
-    label = fault.label or fault.instance or device.name
+    label = clean(fault.label or fault.instance or device.name)
     said = {"label": label, "at": _moment(desk.now), "lasted": lasted(desk.now - fault.since)}
     if await touched(desk, ticket):
         body = words(language, "recovered_touched", **said)
@@ -179,7 +267,7 @@ def cause_of(check: str) -> Cause:
 async def reopen_for(work: Work, device: NetworkDevice, fault: NetworkFault, spec: FaultSpec) -> bool:
     """It came back within its flap window: the same ticket goes on. False where there is none."""
     desk = work.as_desk()
-    ticket = await _ticket(desk, fault.ticket_id)
+    ticket = await locked(desk, fault.ticket_id)
     if ticket is None:
         return False
     told = await about(desk, device, fault, ())
@@ -187,6 +275,8 @@ async def reopen_for(work: Work, device: NetworkDevice, fault: NetworkFault, spe
     body = words(language, "again", sentence=sentence(spec.for_teacher, told, language))
     if is_open(ticket.status):
         await actions.note(desk, ticket.id, inputs.Note(body=body))
+    elif ticket.source_key and await open_of(desk, ticket.source_key) is not None:
+        return False
     elif ticket.status in (Status.RESOLVED, Status.CLOSED):
         await actions.reopen(desk, ticket.id, inputs.Reopen(reason=body))
     else:
@@ -195,15 +285,38 @@ async def reopen_for(work: Work, device: NetworkDevice, fault: NetworkFault, spe
 
 
 async def tell_changed(work: Work, device: NetworkDevice, fault: NetworkFault, spec: FaultSpec) -> None:
-    """What the device says of an open fault has changed."""
+    """What the device says of an open fault has changed; where only a measure moved, not over and over."""
     told = await about(work, device, fault, ())
     language = settings().desk_language
     text = sentence(spec.for_technician, told, language)
     await _note(work, fault.ticket_id, words(language, "changed", sentence=text))
 
 
+async def was_told_lately(work: Work, number: int | None) -> bool:
+    """Whether the desk itself has written a note within the last `QUIET`."""
+    lately = exists().where(
+        TicketEvent.ticket_id == number,
+        TicketEvent.kind == NOTE,
+        TicketEvent.actor_id.is_(None),
+        TicketEvent.at > work.now - QUIET,
+    )
+    return bool(await work.session.scalar(select(lately)))
+
+
+async def tell_vanished(work: Work, device: NetworkDevice, fault: NetworkFault) -> None:
+    """The part that an open fault is about is not answered any more, so no recovery will come."""
+    label = clean(fault.label or fault.instance or device.name)
+    await _note(work, fault.ticket_id, words(settings().desk_language, "vanished", label=label))
+
+
+async def tell_unwatched(work: Work, device: NetworkDevice, fault: NetworkFault) -> None:
+    """Nobody asks the device any more, so no recovery will come."""
+    said = words(settings().desk_language, "unwatched", device=clean(device.name))
+    await _note(work, fault.ticket_id, said)
+
+
 async def tell_joined(work: Work, parent_ticket: int | None, device: NetworkDevice) -> None:
-    await _note(work, parent_ticket, words(settings().desk_language, "joined", device=device.name))
+    await _note(work, parent_ticket, words(settings().desk_language, "joined", device=clean(device.name)))
 
 
 async def tell_waiting(
@@ -212,8 +325,10 @@ async def tell_waiting(
     """Whoever has a ticket that this fault caused is told, on the desk's side, that the cause is gone."""
     if fault.ticket_id is None or spec is None:
         return
-    caused = select(TicketLink.ticket_id).where(
-        TicketLink.other_id == fault.ticket_id, TicketLink.kind == LinkKind.CAUSED_BY
+    caused = (
+        select(TicketLink.ticket_id)
+        .where(TicketLink.other_id == fault.ticket_id, TicketLink.kind == LinkKind.CAUSED_BY)
+        .order_by(TicketLink.ticket_id)
     )
     told = await about(work, device, fault, ())
     language = settings().desk_language
@@ -224,15 +339,18 @@ async def tell_waiting(
 
 async def _note(work: Work, number: int | None, body: str) -> None:
     desk = work.as_desk()
-    ticket = await _ticket(desk, number)
+    ticket = await locked(desk, number)
     if ticket is not None and is_open(ticket.status):
         await actions.note(desk, ticket.id, inputs.Note(body=body))
 
 
-async def _ticket(desk: Work, number: int | None) -> Ticket | None:
-    if number is None or await desk.session.get(Ticket, number) is None:
+async def locked(work: Work, number: int | None) -> Ticket | None:
+    """The ticket as it is once its lock is ours: what somebody did to it while we waited counts."""
+    if number is None:
         return None
-    return await ticket_for_update(desk, number)
+    query = select(Ticket).where(Ticket.id == number).with_for_update(key_share=True)
+    ticket: Ticket | None = await work.session.scalar(query.execution_options(populate_existing=True))
+    return ticket
 
 
 def _moment(at: Any) -> str:

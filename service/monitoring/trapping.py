@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import hashlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -21,18 +22,28 @@ from integrations.snmp.traps_map import meaning
 from service.core.actor import SYSTEM
 from service.core.settings import Settings
 from service.core.vault import KeyMissing
-from service.core.work import Eyes, Resources
+from service.core.work import Eyes, Resources, Work
 from service.monitoring.asking import CREDENTIAL, opened
 from service.monitoring.models import NetworkDevice, NetworkWatch
 from service.monitoring.network import Network
-from service.monitoring.polling import look_now
 
 LOOK_EVERY = 1.0
 READ_EVERY = 30.0
 MOST_KEPT = 1_000
 MOST_AT_ONCE = 500
+APART = timedelta(seconds=30)
+"""However many traps a device sends, they have it polled so often at most."""
 log = structlog.get_logger()
 
+_LOOK = text(
+    """
+    UPDATE network_watches
+    SET next_poll_at = least(next_poll_at, greatest(:now, polled_at + :apart)), is_slow = false
+    WHERE device_id IN (
+        SELECT device_id FROM network_watches WHERE device_id = ANY(:ids) AND next_poll_at IS NOT NULL
+        ORDER BY device_id FOR UPDATE)
+    """
+)
 _COUNT = text(
     """
     INSERT INTO network_trap_counts (address, reason, count, first_at, last_at)
@@ -106,7 +117,7 @@ class TrapEar:
         if self._concerned:
             concerned, self._concerned = self._concerned, set()
             async with self._resources.begin(SYSTEM) as work:
-                await look_now(work, concerned)
+                await look_after_traps(work, concerned)
 
     async def _read_and_count(self) -> None:
         async with self._resources.read(SYSTEM) as read:
@@ -118,6 +129,12 @@ class TrapEar:
                 values = {"now": work.now, "rows": orjson.dumps(rows).decode()}
                 await work.session.execute(_COUNT, values)
                 await work.session.execute(_FORGET, {"most": MOST_KEPT})
+
+
+async def look_after_traps(work: Work, device_ids: Collection[int]) -> None:
+    """Have the devices polled as soon as somebody can, but none over and over."""
+    values = {"ids": sorted(device_ids), "now": work.now, "apart": APART}
+    await work.session.execute(_LOOK, values)
 
 
 async def sources(eyes: Eyes, network: Network) -> dict[str, Source]:

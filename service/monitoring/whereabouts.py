@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 
 from service.core.errors import Invalid, NotFound, require
 from service.core.work import Eyes
-from service.monitoring.access import may_see_network
+from service.monitoring.access import SEES, may_see_network
 from service.monitoring.models import NetworkDevice, NetworkLink, NetworkMac, NetworkParent, NetworkWatch
 from service.places.models import Place
 
@@ -37,7 +37,7 @@ class Topology:
 
 async def topology(eyes: Eyes, school_id: str | None = None) -> Topology:
     """The network of a school, with links and parents that lead out of it; or the whole district's."""
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     here = [NetworkDevice.school_id == school_id] if school_id is not None else []
     nodes = (
         select(
@@ -97,7 +97,7 @@ async def mac_location(eyes: Eyes, mac: str) -> Any:
     A MAC stands for somebody's device, and its port for a room: each look is logged with who looked, never
     with the MAC.
     """
-    require(may_see_network(eyes.actor))
+    require(may_see_network(eyes.actor), SEES)
     query = (
         select(
             NetworkMac.mac,

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 MOST_LISTED = 60
 LONGEST = 200
 
@@ -59,7 +60,7 @@ class _Holes(dict[str, str]):
 
 def sentence(template: Mapping[Any, str], about: About, language: str) -> str:
     """The template in the language, its holes filled; at most 200 characters."""
-    text = template.get(language) or template["en"]
+    text = nearest(template, language)
     filled = " ".join(text.format_map(_holes(about, language)).split())
     return filled if len(filled) <= LONGEST else filled[: LONGEST - 1] + "…"
 
@@ -86,14 +87,21 @@ def description(template: Mapping[Any, str], about: About, language: str, playbo
     return "\n".join(lines)
 
 
+def nearest(texts: Mapping[Any, T], language: str) -> T:
+    """What is said in the language; for `es-MX` where there is only `es`, that; else in English."""
+    return texts.get(language) or texts.get(language.partition("-")[0].lower()) or texts["en"]
+
+
 def clean(value: Any) -> str:
     """A device's word as one printable line of at most 120 characters."""
+    if isinstance(value, float):
+        value = round(value, 1)
     text = "".join(c if c.isprintable() else " " for c in str(value))
     return " ".join(text.split())[:120]
 
 
 def _words(language: str) -> Mapping[str, str]:
-    return _TEXTS.get(language, _TEXTS["en"])
+    return nearest(_TEXTS, language)
 
 
 def _holes(about: About, language: str) -> _Holes:

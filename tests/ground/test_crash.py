@@ -123,7 +123,7 @@ async def ready(port: int) -> None:
 async def test_nothing_is_lost_and_nothing_done_twice_when_processes_are_killed(
     server_url: str, tmp_path: Path
 ) -> None:
-    with fresh_database(server_url, f"fb_crash_{os.getpid()}") as url, ExitStack() as stack:
+    with fresh_database(server_url, f"fb_crash_{os.getpid()}", durable=True) as url, ExitStack() as stack:
         migrate(url)
         secret = await a_desk(url)
         ports = [free_port(), free_port()]

@@ -124,7 +124,7 @@ def _process(module: list[str], environment: dict[str, str], log: Path) -> subpr
 
 @pytest.fixture
 async def district(server_url: str, tmp_path: Path) -> AsyncIterator[District]:
-    with fresh_database(server_url, f"fb_guided_{os.getpid()}") as url:
+    with fresh_database(server_url, f"fb_guided_{os.getpid()}", durable=True) as url:
         made = District(url, tmp_path)
         try:
             await made.start("api")

@@ -29,6 +29,7 @@ from service.monitoring.diagnosis import (
     Transition,
     Vanished,
     diagnose,
+    telling,
 )
 
 quick = settings(max_examples=60)
@@ -88,6 +89,36 @@ class Watched:
 
 def kinds(said: Iterable[Transition]) -> list[type[Transition]]:
     return [type(one) for one in said]
+
+
+FINDINGS = st.builds(
+    finding,
+    st.sampled_from([GOOD, GOOD, KEEP, BAD]),
+    st.sampled_from([TONER, AP, ALERT, "unheard.of"]),
+    st.sampled_from(["1", "2", "2\x00"]),
+    label=st.sampled_from([None, "two"]),
+)
+
+
+@quick
+@given(st.lists(st.lists(FINDINGS, max_size=9), min_size=2, max_size=9), st.sampled_from([60, 300, 3000]))
+def test_what_tells_nothing_can_be_left_out_whatever_came_before(
+    polls: list[list[Finding]], pace: int
+) -> None:
+    memory = Memory()
+    for turn, found in enumerate(polls):
+        look = answered(turn * pace, *found, uptime=Uptime(ticks=10**6 + 100 * turn * pace))
+        told = replace(look, findings=telling(found, memory, RULES))
+        whole = diagnose(memory, look, RULES)
+        assert diagnose(memory, told, RULES) == whole
+        memory = whole.memory
+
+
+def test_of_a_healthy_device_only_rows_that_have_to_be_there_tell_something() -> None:
+    found = [finding(GOOD), finding(KEEP, ALERT), finding(GOOD, AP)]
+    assert telling(found, Memory(), RULES) == [found[2]]
+    suspected = diagnose(Memory(), answered(0, finding(BAD)), RULES).memory
+    assert telling(found, suspected, RULES) == [found[0], found[2]]
 
 
 # Any sequence of looks.

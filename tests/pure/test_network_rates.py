@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.snmp.reading import Uptime
-from service.monitoring.rates import LAG, Continuity, Counter, judge_uptime, rate, seconds_up
+from service.monitoring.rates import LAG, Continuity, Counter, judge_uptime, rate, rates, seconds_up
 
 quick = settings(max_examples=60)
 START = datetime(2026, 9, 14, 7, 0, tzinfo=UTC)
@@ -62,6 +62,27 @@ def test_a_rate_is_never_negative_and_never_beyond_what_is_possible(
     if found is not None:
         assert seconds > 0
         assert 0 <= found <= (most or 1.25e11) * (seconds + LAG) / seconds
+
+
+READINGS = st.one_of(st.none(), st.integers(-3, 2**64 - 1), st.integers(0, 1000))
+
+
+@quick
+@given(
+    st.lists(st.tuples(READINGS, READINGS), max_size=12),
+    st.one_of(st.sampled_from([0, -20, 300]), st.integers(-600, 4000)),
+    st.booleans(),
+)
+def test_many_counters_at_once_have_the_rates_that_each_has_by_itself(
+    pairs: list[tuple[int | None, int | None]], seconds: int, rebooted: bool
+) -> None:
+    each = [
+        rate(reading(was, 0, 64), reading(now, seconds, 64), rebooted=rebooted)
+        if was is not None and now is not None
+        else None
+        for was, now in pairs
+    ]
+    assert rates([was for was, _ in pairs], [now for _, now in pairs], seconds, rebooted=rebooted) == each
 
 
 @quick

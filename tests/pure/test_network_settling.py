@@ -275,7 +275,7 @@ surroundings = st.tuples(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.lists(surroundings, min_size=1, max_size=12))
 def test_a_fault_is_either_held_or_has_a_ticket_and_never_one_that_something_explains(
     drawn: list[tuple[int, list[ParentState], bool, Any]],
@@ -327,7 +327,7 @@ graphs = st.dictionaries(st.integers(0, 9), st.lists(st.integers(0, 9), max_size
 states_drawn = st.dictionaries(st.integers(0, 9), st.sampled_from(Standing), max_size=10)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(graphs, states_drawn)
 def test_who_is_explained_has_a_root_that_is_down_and_on_its_own(
     parents: dict[int, list[int]], states: dict[int, Standing]

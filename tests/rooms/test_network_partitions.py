@@ -73,15 +73,18 @@ async def raw_of(connection: AsyncConnection | None) -> psycopg.AsyncConnection[
 @pytest.fixture
 async def desk(database_url: str) -> AsyncIterator[Desk]:
     made = Desk(database_url)
-    yield made
-    made.at(datetime(2020, 6, 1, tzinfo=UTC))
-    await keeping.keep_partitions(made.resources)
-    async with made.resources.begin(SYSTEM) as work:
-        await work.session.execute(delete(NetworkDevice).where(NetworkDevice.name.startswith("watched-")))
-        await work.session.execute(text("DROP TABLE IF EXISTS network_samples_20200531"))
-        for n in range(4):
-            await work.session.execute(text(f"DROP TABLE IF EXISTS network_samples_2020060{n + 1}"))
-    await made.resources.close()
+    try:
+        yield made
+        made.at(datetime(2020, 6, 1, tzinfo=UTC))
+        await keeping.keep_partitions(made.resources)
+        async with made.resources.begin(SYSTEM) as work:
+            mine = NetworkDevice.name.startswith("watched-")
+            await work.session.execute(delete(NetworkDevice).where(mine))
+            await work.session.execute(text("DROP TABLE IF EXISTS network_samples_20200531"))
+            for n in range(4):
+                await work.session.execute(text(f"DROP TABLE IF EXISTS network_samples_2020060{n + 1}"))
+    finally:
+        await made.resources.close()
 
 
 async def test_days_are_made_ahead_and_dropped_when_they_are_old(desk: Desk) -> None:

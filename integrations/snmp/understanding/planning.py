@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from integrations.snmp.reading import AccessPoint, Load, Reading, Sensor
+from integrations.snmp.conditions import words_in
+from integrations.snmp.reading import AccessPoint, Finding, Load, Metric, Port, Reading, Sensor
 from integrations.snmp.target import Answers
 from integrations.snmp.understanding import (
     addresses,
@@ -24,33 +25,89 @@ from integrations.snmp.understanding.answered import Answered
 from integrations.snmp.understanding.checking import Check, checks_of
 
 if TYPE_CHECKING:
-    from integrations.snmp.grammar import LoadSpec, Profile, SensorSpec
+    from integrations.snmp.grammar import FaultSpec, LoadSpec, Profile, SensorSpec
 
 Rows = Mapping[str, list[str]]
 Reader = Callable[[Answers, Reading], None]
 PORT_COLUMNS: Final = frozenset(ports.POLLED)
+_PORT_FIELDS: Final = frozenset(field.name for field in fields(Port))
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A poll for those who keep counters apart: `reading` has no metrics of its ports; `counts` are their
+    counters in the order of `Plan.counted`, None where there was no answer.
+    """
+
+    reading: Reading
+    counts: Sequence[int | None]
+
+
+@dataclass(slots=True)
+class _Checking:
+    """A check, and what it found of ports as long as their states are the same list."""
+
+    check: Check
+    by_states: bool
+    ports: list[Port] | None = None
+    found: Sequence[Finding] = ()
+
+    def findings(self, reading: Reading) -> Sequence[Finding]:
+        if not self.by_states:
+            return self.check.findings(reading)
+        if self.ports is not reading.ports:
+            self.found, self.ports = self.check.findings(reading), reading.ports
+        return self.found
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """GET `oids`, and walk `walks`: tables whose rows come and go (a printer's alerts, a UPS's alarms).
-    `read` takes the answers of either or both.
+    `read` and `glance` take the answers of either or both, and find the same.
     """
 
     profile: str
     oids: tuple[str, ...]
     walks: tuple[str, ...]
     _known: Reading
+    _ports: ports.PolledPorts | None
     _readers: tuple[Reader, ...]
-    _checks: tuple[Check, ...]
+    _checks: tuple[_Checking, ...]
+    _counts_are_checked: bool
+
+    @property
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """The ports' counters that are polled: metric and port."""
+        return self._ports.counted if self._ports is not None else ()
 
     def read(self, answers: Answers) -> Reading:
         """What was polled, with the names that discovery found. Nothing that was not answered has a value."""
-        reading = Reading(self.profile, self._known.identity, system.uptime_of(answers))
+        reading = self._begun(answers)
+        if self._ports is not None:
+            reading.ports = self._ports.ports(answers)
+            counts = zip(self.counted, self._ports.counts(answers), strict=True)
+            reading.metrics = [Metric(*name, value, True) for name, value in counts if value is not None]
+        return self._read_on(reading, answers)
+
+    def glance(self, answers: Answers) -> Glance:
+        """As `read`, at less cost: ports whose states have not moved are not looked at anew, so neither they
+        nor what was found of them may be changed. They have counters only where a check asks for them.
+        """
+        reading = self._begun(answers)
+        if self._ports is None:
+            return Glance(self._read_on(reading, answers), ())
+        ports_of = self._ports.ports if self._counts_are_checked else self._ports.states
+        reading.ports = ports_of(answers)
+        return Glance(self._read_on(reading, answers), self._ports.counts(answers))
+
+    def _begun(self, answers: Answers) -> Reading:
+        return Reading(self.profile, self._known.identity, system.uptime_of(answers))
+
+    def _read_on(self, reading: Reading, answers: Answers) -> Reading:
         for reader in self._readers:
             reader(answers, reading)
-        for check in self._checks:
-            reading.findings.extend(check.findings(reading))
+        for checking in self._checks:
+            reading.findings.extend(checking.findings(reading))
         return reading
 
 
@@ -178,8 +235,8 @@ def poll_plan(profile: Profile, rows: Rows, known: Reading) -> Plan:
 
     for oid in system.POLLED:
         want(oid[:-2], "0")
+    polled_ports = ports.compiled(known.ports, want) if "ports" in profile.reads else None
     made: list[Reader | None] = [
-        ports.compiled(known.ports, want) if "ports" in profile.reads else None,
         printers.compiled(known.printer, rows, want) if known.printer is not None else None,
         power.compiled_ups(profile, rows, want),
         power.compiled_projector(profile, rows, want),
@@ -193,9 +250,25 @@ def poll_plan(profile: Profile, rows: Rows, known: Reading) -> Plan:
         tuple(asked),
         _walks(profile, known),
         known,
+        polled_ports,
         tuple(reader for reader in made if reader is not None),
-        tuple(checks_of(profile.faults)),
+        tuple(
+            _Checking(check, _is_by_states(profile.faults[check.name])) for check in checks_of(profile.faults)
+        ),
+        any(spec.each == "port" and _names(spec) & ports.MOVING for spec in profile.faults.values()),
     )
+
+
+def _is_by_states(spec: FaultSpec) -> bool:
+    """Whether the check asks for nothing but its port's own states and names."""
+    names = _names(spec)
+    return spec.each == "port" and not names & ports.MOVING and names <= _PORT_FIELDS
+
+
+def _names(spec: FaultSpec) -> set[str]:
+    """The fields that a check speaks of."""
+    said = {*spec.evidence, *([spec.value] if spec.value else [])}
+    return said.union(*(words_in(source)[0] for source in (spec.where, spec.bad, spec.good) if source))
 
 
 def _walks(profile: Profile, known: Reading) -> tuple[str, ...]:

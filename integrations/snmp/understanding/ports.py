@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import string
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from integrations.snmp.decoding import LINK_STATES, integer, link_state, mac, number, scaled, subids
-from integrations.snmp.reading import Metric, Port, Reading
-from integrations.snmp.target import Answers
+from integrations.snmp.reading import Port
+from integrations.snmp.target import Answers, Value
 from integrations.snmp.understanding.answered import Answered
 
 IF: Final = "1.3.6.1.2.1.2.2.1"
@@ -38,6 +39,7 @@ POE_STATES: Final = {1: "disabled", 2: "searching", 3: "delivering", 4: "fault",
 PHYSICAL: Final = frozenset({6, 7, 26, 62, 69, 71, 117, 169})
 """ifType of what has a socket or an antenna: Ethernet in its five names, 802.11, DSL."""
 
+Word = TypeVar("Word")
 _LETTERS: Final = string.ascii_letters + " -"
 _DUPLEX: Final = {2: "half", 3: "full"}
 _TOO_FAST: Final = 4_294_967_295
@@ -177,63 +179,104 @@ def is_physical(port: Port) -> bool:
     return port.type in PHYSICAL
 
 
-def compiled(
-    ports: list[Port], want: Callable[[str, str], str | None]
-) -> Callable[[Answers, Reading], None] | None:
-    """Reads the physical ports; None if none is polled."""
-    makers = [maker for port in ports if is_physical(port) and (maker := _maker(port, want)) is not None]
-    if not makers:
-        return None
-
-    def read(answers: Answers, reading: Reading) -> None:
-        reading.ports = [make(answers, reading.metrics) for make in makers]
-
-    return read
+def compiled(ports: list[Port], want: Callable[[str, str], str | None]) -> PolledPorts | None:
+    """The physical ports as polls read them; None if none is polled."""
+    polled = [found for port in ports if is_physical(port) and (found := _polled(port, want)) is not None]
+    return PolledPorts(polled) if polled else None
 
 
-def _maker(
-    known: Port, want: Callable[[str, str], str | None]
-) -> Callable[[Answers, list[Metric]], Port] | None:
+class PolledPorts:
+    """Reads the ports from a poll's answers. `counted` names the counters in their order: metric, port."""
+
+    def __init__(self, polled: list[_Polled]) -> None:
+        counters = [counter for one in polled for counter in one.counters]
+        self.counted = tuple((name, key) for name, key, _ in counters)
+        self._polled = polled
+        self._counters = tuple(oid for _, _, oid in counters)
+        self._states = tuple(oid for one in polled for oid in (one.oper, one.admin, one.poe_state) if oid)
+        self._last: tuple[tuple[Value | None, ...], list[Port]] | None = None
+
+    def counts(self, answers: Answers) -> list[int | None]:
+        """What the counters stand at, in the order of `counted`; None where there was no answer."""
+        values = list(map(answers.get, self._counters))
+        if _WHOLE.issuperset(map(type, values)):
+            return values  # type: ignore[return-value]
+        return [None if (found := integer(value)) is None or found >= 2**64 else found for value in values]
+
+    def ports(self, answers: Answers) -> list[Port]:
+        """The ports with all that was answered of them."""
+        return [one.made(answers) for one in self._polled]
+
+    def states(self, answers: Answers) -> list[Port]:
+        """The ports without what moves all the time, their counters and watts. As long as no state has moved
+        it is the same list: not to be changed.
+        """
+        states = tuple(map(answers.get, self._states))
+        if self._last is None or self._last[0] != states:
+            told = {oid: state for oid, state in zip(self._states, states, strict=True) if state is not None}
+            self._last = states, self.ports(told)
+        return self._last[1]
+
+
+_WHOLE: Final = frozenset({int, type(None)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Polled:
+    """A port that discovery knows, and the objects that a poll asks of it."""
+
+    known: Port
+    admin: str | None
+    oper: str | None
+    octets: tuple[str | None, str | None]
+    errors: tuple[str | None, str | None]
+    poe_state: str | None
+    poe_watts: str | None
+
+    @property
+    def counters(self) -> list[tuple[str, str, str]]:
+        """Metric, port and object of each counter that is asked for."""
+        asked = zip(_COUNTERS, (*self.octets, *self.errors), strict=True)
+        return [(name, self.known.key, oid) for name, oid in asked if oid]
+
+    def made(self, answers: Answers) -> Port:
+        known = self.known
+        watts = number(answers.get(self.poe_watts)) if self.poe_watts else None
+        in_octets, out_octets, in_errors, out_errors = (
+            integer(answers.get(oid)) if oid else None for oid in (*self.octets, *self.errors)
+        )
+        return replace(
+            known,
+            admin=_word(LINK_STATES, answers, self.admin),
+            oper=_word(LINK_STATES, answers, self.oper),
+            last_change=None,
+            in_octets=in_octets,
+            out_octets=out_octets,
+            in_errors=in_errors,
+            out_errors=out_errors,
+            discontinuity=None,
+            poe_state=_word(POE_STATES, answers, self.poe_state),
+            poe_watts=None if watts is None else watts / 1000,
+        )
+
+
+def _word(words: Mapping[int, Word], answers: Answers, oid: str | None) -> Word | None:
+    return words.get(answers.get(oid)) if oid else None  # type: ignore[arg-type]
+
+
+def _polled(known: Port, want: Callable[[str, str], str | None]) -> _Polled | None:
     index = str(known.index)
     oper, admin = want(OPER, index), want(ADMIN, index)
     octets_in = want(HC_IN, index) or want(IN_OCTETS, index)
     octets_out = want(HC_OUT, index) or want(OUT_OCTETS, index)
-    errors_in, errors_out = want(IN_ERRORS, index), want(OUT_ERRORS, index)
+    errors = want(IN_ERRORS, index), want(OUT_ERRORS, index)
     poe_state = want(POE_STATE, known.poe_index) if known.poe_index else None
     poe_watts = want(CISCO_WATTS, known.poe_index) if known.poe_index else None
     if not (oper or admin or octets_in or octets_out):
         return None
-    key, states = known.key, LINK_STATES
-    oids = (octets_in, octets_out, errors_in, errors_out)
-    head = (key, known.index, known.name, known.description, known.alias, known.type)
-    middle = (known.speed_mbps, known.mtu, known.mac, known.duplex, None)
-    tail = (None, known.bridge_port, known.vlan, known.poe_admin)
-
-    def make(answers: Answers, metrics: list[Metric]) -> Port:
-        get = answers.get
-        counted = _four([integer(get(oid)) if oid else None for oid in oids])
-        for name, value in zip(_COUNTERS, counted, strict=True):
-            if value is not None:
-                metrics.append(Metric(name, key, value, True))
-        watts = number(get(poe_watts)) if poe_watts else None
-        return Port(
-            *head,
-            states.get(get(admin)),  # type: ignore[arg-type]
-            states.get(get(oper)),  # type: ignore[arg-type]
-            *middle,
-            *counted,
-            *tail,
-            POE_STATES.get(get(poe_state)) if poe_state else None,  # type: ignore[arg-type]
-            known.poe_class,
-            None if watts is None else watts / 1000,
-            known.poe_index,
-        )
-
-    return make
-
-
-def _four(values: list[int | None]) -> tuple[int | None, int | None, int | None, int | None]:
-    return values[0], values[1], values[2], values[3]
+    return _Polled(known, admin, oper, (octets_in, octets_out), errors, poe_state, poe_watts)
 
 
 _COUNTERS: Final = ("port.in_octets", "port.out_octets", "port.in_errors", "port.out_errors")
+MOVING: Final = frozenset({"in_octets", "out_octets", "in_errors", "out_errors", "poe_watts"})
+"""Fields of a polled port that its states say nothing of."""

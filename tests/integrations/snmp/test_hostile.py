@@ -116,7 +116,7 @@ async def test_every_behaviour_is_borne_by_both_engines_alike(
     before = peak_megabytes()
     names = [name for name in BEHAVIOURS if name not in FLOODS]
 
-    few = asyncio.Semaphore(10)
+    few = asyncio.Semaphore(16)
 
     async def by(engine: str, name: str) -> tuple[Outcome, Outcome]:
         async with few:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from integrations.snmp.linting import lint
 from integrations.snmp.profile import IDENTIFY, BadProfile, load_profiles
 from integrations.snmp.reading import DeviceKind
 from integrations.snmp.understanding import understand
@@ -179,3 +180,15 @@ def test_a_file_that_is_no_profile_is_refused_with_its_reason(tmp_path: Path, te
 def test_a_folder_without_a_general_profile_knows_not_every_device(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
         load_profiles(tmp_path).match({})
+
+
+def test_a_districts_own_folder_lies_over_ours(tmp_path: Path) -> None:
+    (tmp_path / "sensor-classroom.yaml").write_text(
+        "extends: sensor\nvendor: Kestrel\norder: 90\nmatch: [{object_id: [1.3.6.1.4.1.99999]}]\n"
+    )
+    profiles = load_profiles(own=tmp_path)
+    found = profiles.match({"1.3.6.1.2.1.1.2.0": "1.3.6.1.4.1.99999.4"})
+    assert (found.name, found.vendor) == ("sensor-classroom", "Kestrel")
+    assert found.faults.keys() >= load_profiles().by_name("sensor").faults.keys()
+    assert {one.name for one in load_profiles().all} < {one.name for one in profiles.all}
+    assert lint(tmp_path) == []

@@ -450,18 +450,18 @@ async def test_a_storm_of_5000_a_second_does_not_drown_a_quiet_device(capsys):
     assert [each.source.device_id for each in desk.heard].count(3) == quiet == 3
 
 
-def test_a_million_forged_addresses_take_no_memory_and_hide_no_loud_one():
+def test_a_hundred_thousand_forged_addresses_take_no_memory_and_hide_no_loud_one():
     tally = Tally(64)
     gate = Gate(lambda _: None, Limits(), tally)
-    for n in range(1_000_000):
-        gate.judge("10.0.0.1" if n % 50 == 0 else f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}", 200, n / 5000)
-    assert tally.totals == {Reason.UNKNOWN_SOURCE: 1_000_000}
+    for n in range(100_000):
+        gate.judge("10.0.0.1" if n % 50 == 0 else f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}", 200, n / 500)
+    assert tally.totals == {Reason.UNKNOWN_SOURCE: 100_000}
     assert len(tally) <= 129
     assert len(gate) == 0
-    assert tally.strangers()[0] == ("10.0.0.1", 20_000)
+    assert tally.strangers()[0] == ("10.0.0.1", 2_000)
     drained = tally.drained()
-    assert sum(drained.values()) == 1_000_000
-    assert drained[ELSEWHERE, Reason.UNKNOWN_SOURCE] > 900_000
+    assert sum(drained.values()) == 100_000
+    assert drained[ELSEWHERE, Reason.UNKNOWN_SOURCE] > 90_000
 
 
 def test_many_known_sources_keep_the_gate_small():

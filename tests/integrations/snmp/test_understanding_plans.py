@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from integrations.snmp.facts import facts_of
 from integrations.snmp.profile import load_profiles
-from integrations.snmp.reading import Reading, Verdict
+from integrations.snmp.reading import Metric, Reading, Verdict
 from integrations.snmp.storing import reading_from_json, reading_to_json
 from integrations.snmp.target import Answers
 from integrations.snmp.understanding import Plan, poll_plan, rows_of, understand
@@ -102,6 +103,69 @@ def test_the_counters_of_a_poll_are_metrics() -> None:
     ]
 
 
+def assert_a_glance_tells_the_same(plan: Plan, answers: Answers) -> None:
+    """Metrics of ports apart, and their counters beside them."""
+    whole, glance = plan.read(answers), plan.glance(answers)
+    counts = zip(plan.counted, glance.counts, strict=True)
+    counted = [Metric(*name, value, True) for name, value in counts if value is not None]
+    assert counted + glance.reading.metrics == whole.metrics
+    moving: dict[str, Any] = dict.fromkeys(
+        ("in_octets", "out_octets", "in_errors", "out_errors", "poe_watts")
+    )
+    whole.ports = [replace(port, **moving) for port in whole.ports]
+    glance.reading.ports = [replace(port, **moving) for port in glance.reading.ports]
+    whole.metrics = glance.reading.metrics
+    assert glance.reading == whole
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.dictionaries(
+            st.builds(
+                "{}.{}".format,
+                st.sampled_from([f"{IF}.7", f"{IF}.8", f"{IFX}.6", f"{IF}.14", f"{POE}.6.1"]),
+                st.integers(1, 3),
+            ),
+            st.one_of(st.integers(0, 4), st.sampled_from([2**63, b"7", b"", "1.3"])),
+        ),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_a_glance_finds_what_a_reading_finds_however_often_states_move(polls: list[Answers]) -> None:
+    known = switch(3)
+    plan = planned("switch", known)
+    for said in polls:
+        assert_a_glance_tells_the_same(
+            plan, {oid: said.get(oid, known.get(oid, 0)) for oid in plan.oids} | said
+        )
+        assert_a_glance_tells_the_same(plan, said)
+
+
+def test_ports_whose_states_stay_are_not_made_anew() -> None:
+    known = switch(24)
+    plan = planned("switch", known)
+    first = plan.glance(known).reading.ports
+    assert plan.glance(known | {f"{IFX}.6.7": 99, f"{IF}.14.2": 5}).reading.ports is first
+    moved = plan.glance(known | {f"{IF}.8.3": 2}).reading
+    assert [port.oper for port in moved.ports[1:4]] == ["up", "down", "up"]
+    assert [one.instance for one in moved.findings if one.verdict is Verdict.BAD] == ["gi3"]
+    assert plan.glance(known).reading == plan.glance(known).reading
+
+
+def test_a_check_on_counters_sees_them_at_every_glance() -> None:
+    profile, known = PROFILES.by_name("switch"), switch(2)
+    spec = profile.faults["port.down"].model_copy(
+        update={"where": None, "bad": "in_errors > 5", "good": None}
+    )
+    profile = profile.model_copy(update={"faults": {"port.noisy": spec}})
+    plan = poll_plan(profile, rows_of(profile, known), understand(profile, known))
+    for errors, verdict in ((0, Verdict.GOOD), (9, Verdict.BAD), (1, Verdict.GOOD)):
+        found = plan.glance(known | {f"{IF}.14.2": errors}).reading.findings
+        assert [one.verdict for one in found] == [Verdict.GOOD, verdict]
+
+
 VALUES = st.one_of(
     st.integers(-(2**33), 2**65),
     st.binary(max_size=12),
@@ -131,6 +195,7 @@ def test_no_answers_are_too_odd_to_be_understood(profile: Any, answers: Answers,
     plan = poll_plan(profile, rows_of(profile, answers), stored)
     assert len(plan.oids) <= profile.most_values
     for later in (answers, {}, dict.fromkeys(plan.oids, other)):
+        assert_a_glance_tells_the_same(plan, later)
         reading = plan.read(later)
         facts_of(reading)
         reading_to_json(reading)

@@ -12,7 +12,7 @@ from integrations.snmp.storing import reading_from_json, reading_to_json
 from integrations.snmp.target import Answers
 from integrations.snmp.understanding import poll_plan, rows_of
 from integrations.snmp.understanding.ports import is_physical
-from tests.integrations.snmp.test_understanding_recordings import PROFILES, device
+from tests.integrations.snmp.recordings import PROFILES, device
 
 pytestmark = pytest.mark.shared
 
