@@ -29,6 +29,7 @@ QUEUES = ("desk",), ("network",), ("network_slow",), ("network_field",)
 """Each with a turn of its own: waiting for silent devices takes no timer's turn."""
 NETWORK_AT_ONCE = 3
 FIELD_AT_ONCE = 4
+LAST_JOBS = 3.0  # seconds
 log = structlog.get_logger()
 
 
@@ -114,6 +115,10 @@ async def _run(
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for worker in workers:
+            worker.stop()  # type: ignore[no-untyped-call]
+        # Jobs that are nearly done end well; a worker that was only just starting has not heard of the stop.
+        await asyncio.wait(tasks, timeout=LAST_JOBS)
         for worker, task in zip(workers, tasks, strict=True):
             # A cancellation alone can be lost in the same way while the worker starts, which then runs on.
             worker.stop()  # type: ignore[no-untyped-call]

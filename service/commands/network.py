@@ -151,7 +151,7 @@ def devices(
     if as_json:
         _print([dict(row._mapping) for row in rows])
         return
-    table = Table("id", "name", "address", "kind", "model", "school", "there", "SNMP", "faults")
+    table = _table("id", "name", "address", "kind", "model", "school", "there", "SNMP", "faults")
     for row in rows:
         states = (row.reach or "-", row.snmp or "-", row.open_faults)
         cells = (row.id, row.name, row.address, row.kind, row.model or "", row.school_name or "", *states)
@@ -174,7 +174,7 @@ def faults(
     if as_json:
         _print([dict(row._mapping) for row in rows])
         return
-    table = Table("id", "device", "check", "what", "state", "since", "ticket")
+    table = _table("id", "device", "check", "what", "state", "since", "ticket")
     for row in rows:
         since = f"{row.since:%Y-%m-%d %H:%M}"
         what = row.label or row.instance
@@ -248,13 +248,21 @@ async def _waited(resources: Resources, scan_id: int) -> Any:
 
 
 def _show_scan(row: Any) -> None:
-    table = Table("address", "name", "kind", "vendor", "model", "serial", "credential", "device")
+    table = _table("address", "name", "kind", "vendor", "model", "serial", "credential", "device")
     for found in row.found:
         device = found["device_id"] if found["device_id"] is not None else found["why"] or ""
         names = ("address", "name", "kind", "vendor", "model", "serial", "credential")
         table.add_row(*(escape(str(found[name] or "")) for name in names), escape(str(device)))
     base.out.print(table)
     base.out.print(f"{row.asked:,} asked, {row.answered:,} answered, {row.adopted:,} watched.")
+
+
+def _table(*headers: str) -> Table:
+    """The first three columns name the thing, and are never cut, however narrow the terminal is."""
+    table = Table(box=None, pad_edge=False)
+    for n, header in enumerate(headers):
+        table.add_column(header, no_wrap=n < 3, overflow="fold")
+    return table
 
 
 def _all(page: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from integrations.snmp.target import (
     AgentRefused,
     Answers,
     BadCredentials,
+    Malformed,
     Silent,
     SnmpError,
     Target,
@@ -195,7 +196,7 @@ async def _learned_by_vlan(
     for vlan in [vlan.id for vlan in reading.vlans if vlan.id not in INTERNAL_VLANS][:MOST_VLANS]:
         try:
             answers = await _forwarding(transport, _inside(target, vlan))
-        except (Silent, BadCredentials, AgentRefused):
+        except (Silent, BadCredentials, AgentRefused, Malformed):
             silent += 1
             if silent >= MOST_SILENT:
                 break

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, update
 
 from integrations.snmp.agent import Network as Agents
 from integrations.snmp.agent import SimulatedAgent, Tree, Type, User
@@ -861,6 +861,9 @@ async def test_a_device_whose_tables_changed_is_read_anew(ground: Field) -> None
     switch.tree.set("1.3.6.1.2.1.31.1.5.0", Type.TICKS, 200)
     assert await notice_changes(ground.resources, ground.network) == 1
     assert await due(ground, device_id) < before
+    async with ground.resources.begin(SYSTEM) as work:
+        others = update(NetworkWatch).where(NetworkWatch.device_id != device_id)
+        await work.session.execute(others.values(next_discovery_at=None))
     await hand_out(ground.resources)
     async with ground.resources.begin(SYSTEM) as work:
         jobs = await queued(work, "monitoring.rediscover")

@@ -25,12 +25,12 @@ async def stopped_after(seconds: float, url: str, resources: Resources) -> None:
     await asyncio.sleep(seconds)
     work.cancel()
     with suppress(asyncio.CancelledError):
-        await asyncio.wait_for(work, 10)
+        await asyncio.wait_for(work, 30)
 
 
 async def left_behind(before: set[asyncio.Task[Any]]) -> list[str]:
     """Tasks that do not end by themselves either."""
-    for _ in range(100):
+    for _ in range(500):
         left = [task.get_name() for task in asyncio.all_tasks() - before if not task.done()]
         if not left:
             return []
