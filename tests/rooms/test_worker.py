@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -12,12 +13,22 @@ from sqlalchemy.engine import make_url
 
 from service.core.actor import SYSTEM
 from service.core.database import make_engine
+from service.core.migrating import migrate
 from service.core.settings import Settings
 from service.core.work import Resources
 from service.worker import run_worker
 from tests import makers
+from tests.conftest import fresh_database
 
 QUIET = Settings(trap_port=None)
+
+
+@pytest.fixture(scope="module")
+def quiet_url(server_url: str) -> Iterator[str]:
+    """A desk on whose queue no other test has left work."""
+    with fresh_database(server_url, "fb_worker") as url:
+        migrate(url)
+        yield url
 
 
 async def stopped_after(seconds: float, url: str, resources: Resources) -> None:
@@ -54,10 +65,10 @@ async def none_left(resources: Resources, name: str) -> bool:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.03, 0.3])
-async def test_a_worker_that_is_stopped_lets_go_of_its_connections(database_url: str, seconds: float) -> None:
+async def test_a_worker_that_is_stopped_lets_go_of_its_connections(quiet_url: str, seconds: float) -> None:
     name = makers.unique("worker")
-    url = make_url(database_url).update_query_dict({"application_name": name})
-    resources = Resources(make_engine(database_url, pool=2))
+    url = make_url(quiet_url).update_query_dict({"application_name": name})
+    resources = Resources(make_engine(quiet_url, pool=2))
     before = asyncio.all_tasks()
     try:
         await stopped_after(seconds, url.render_as_string(hide_password=False), resources)
@@ -67,9 +78,9 @@ async def test_a_worker_that_is_stopped_lets_go_of_its_connections(database_url:
         await resources.close()
 
 
-async def test_a_worker_that_waits_for_its_database_can_be_stopped(database_url: str) -> None:
-    nowhere = make_url(database_url).set(database=makers.unique("absent"))
-    resources = Resources(make_engine(database_url, pool=2))
+async def test_a_worker_that_waits_for_its_database_can_be_stopped(quiet_url: str) -> None:
+    nowhere = make_url(quiet_url).set(database=makers.unique("absent"))
+    resources = Resources(make_engine(quiet_url, pool=2))
     before = asyncio.all_tasks()
     try:
         await stopped_after(0.2, nowhere.render_as_string(hide_password=False), resources)
