@@ -20,6 +20,7 @@ from service.worker import run_worker
 from tests import makers
 from tests.conftest import fresh_database
 
+pytestmark = pytest.mark.asyncio(loop_scope="function")  # where no other test's tasks live
 QUIET = Settings(trap_port=None)
 
 
