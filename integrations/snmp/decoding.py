@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -177,12 +176,6 @@ def entity_sensor_factor(scale: int | None, precision: int | None) -> float | No
 
 def link_state(value: Value | None) -> LinkState | None:
     return LINK_STATES.get(value) if isinstance(value, int) else None
-
-
-def word_of(value: Value | None, words: Mapping[int, str]) -> str | None:
-    """The word for a number, "12" where there is none; None where nothing was said."""
-    found = integer(value)
-    return None if found is None else words.get(found, str(found))
 
 
 def subids(index: str) -> list[int]:
