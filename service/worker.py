@@ -115,14 +115,24 @@ async def _run(
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for worker in workers:
-            worker.stop()  # type: ignore[no-untyped-call]
-        # Jobs that are nearly done end well; a worker that was only just starting has not heard of the stop.
-        await asyncio.wait(tasks, timeout=LAST_JOBS)
-        for worker, task in zip(workers, tasks, strict=True):
-            # A cancellation alone can be lost in the same way while the worker starts, which then runs on.
-            worker.stop()  # type: ignore[no-untyped-call]
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ending = asyncio.create_task(_end(workers, tasks))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
     for task in ended:
         task.result()
+
+
+async def _end(workers: list[Worker], tasks: list[asyncio.Task[None]]) -> None:
+    """Jobs that are nearly done end well."""
+    for worker in workers:
+        worker.stop()  # type: ignore[no-untyped-call]
+    # A worker that was only just starting has not heard of the stop.
+    await asyncio.wait(tasks, timeout=LAST_JOBS)
+    for worker, task in zip(workers, tasks, strict=True):
+        # A cancellation alone can be lost in the same way while the worker starts, which then runs on.
+        worker.stop()  # type: ignore[no-untyped-call]
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

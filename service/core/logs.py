@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 import structlog
+from procrastinate.exceptions import ConnectorException
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 SECRET = re.compile(
     r"(fb_[A-Za-z0-9_-]{8})[A-Za-z0-9_-]+|(?i:(bearer|password|passwd|secret)([=: ]+))\S+|(://[^:/\s@]+):[^@\s]+@"
@@ -31,6 +33,22 @@ def mask_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> M
         elif isinstance(value, str):
             event[key] = masked(value)
     return event
+
+
+class Outages(logging.Filter):
+    """Shortens what procrastinate says, at length and once a queue, when the database goes away: the worker
+    tells of that in a line, and of each job that failed by it one line is enough.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or not record.name.startswith(("procrastinate", "asyncio")):
+            return True
+        if isinstance(error, (OperationalError, InterfaceError)):
+            record.exc_info = None
+            record.msg = f"{record.getMessage()} ({type(error).__name__})"
+            record.args = ()
+        return not isinstance(error, ConnectorException)
 
 
 def configure(level: str = "info", form: str = "auto") -> None:
@@ -67,8 +85,10 @@ def configure(level: str = "info", form: str = "auto") -> None:
             ],
         )
     )
+    handler.addFilter(Outages())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for noisy in ("uvicorn.access", "procrastinate", "sqlalchemy.engine", "httpx", "alembic"):
         logging.getLogger(noisy).setLevel("WARNING")
+    logging.getLogger("psycopg.pool").setLevel("ERROR")

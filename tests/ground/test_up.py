@@ -33,7 +33,8 @@ def start(home: Path, port: int) -> subprocess.Popen[bytes]:
     environment = {k: v for k, v in os.environ.items() if k != "FIRSTBELL_DATABASE_URL"}
     environment |= {"FIRSTBELL_HOME": str(home), "FIRSTBELL_LOG_LEVEL": "warning"}
     command = [sys.executable, "-m", "service.cli", "up", "--port", str(port)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with (home / "stderr").open("wb") as errors:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
 
 
 def ready(port: int, wanted: int = 200, seconds: float = 40) -> bool:
@@ -62,6 +63,9 @@ def test_up_outlives_its_database_and_stops_when_told(home: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(40) == 0
     assert not embedded.status(home).running
+    said = (home / "stderr").read_text()
+    assert "database_died" in said
+    assert "Traceback" not in said
 
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(home: Path) -> None:
@@ -69,7 +73,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = start(home, taken.getsockname()[1])
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert b"Cannot listen on 127.0.0.1" in errors
-    assert b"Traceback" not in errors
+        assert process.wait(60) == 1
+    said = (home / "stderr").read_text()
+    assert "Cannot listen on 127.0.0.1" in said
+    assert "Traceback" not in said
