@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from service.core.database import make_engine
 from service.core.vault import Vault, new_key
 from service.core.work import Resources, Work
 from service.demo.network.plays import SchoolNetwork
-from service.demo.network.school import READER, READS
+from service.demo.network.school import READER, READS, Spec
 from service.monitoring.charting import chart_district
 from service.monitoring.matching import explain_tickets
 from service.monitoring.models import (
@@ -144,11 +144,13 @@ def _key(ticket: Ticket, names: dict[int, str]) -> str:
 
 
 @asynccontextmanager
-async def a_lab(url: str, *names: str) -> AsyncIterator[Lab]:
+async def a_lab(url: str, *names: str, more: Sequence[Spec] = ()) -> AsyncIterator[Lab]:
     """Only the named devices (`kbm-*`: all of a school) and whatever they hang on are watched; with none
-    named, all are."""
+    named, all are. `more` are devices beside those of the demo district."""
     holder: dict[str, Lab] = {}
-    school = SchoolNetwork(port=free_port(), boot=0.0, clock=lambda: holder["lab"].seconds if holder else 0.0)
+    school = SchoolNetwork(
+        port=free_port(), boot=0.0, clock=lambda: holder["lab"].seconds if holder else 0.0, more=more
+    )
     async with opened(url, Transport(), timeout=0.15, retries=0) as (resources, network):
         network.reach_timeout = 0.03
         lab = holder["lab"] = Lab(resources, network, school=school)

@@ -12,6 +12,7 @@ from integrations.snmp.reading import DeviceKind
 from service.assets.models import Asset, AssetFact
 from service.core.actor import Role
 from service.core.migrating import migrate
+from service.demo.network.school import MIDDLE, Spec
 from service.monitoring.maintenance import PlanMaintenance, plan_maintenance
 from service.monitoring.models import FaultState, NetworkDevice, ReachBy, ReachState, SnmpState
 from service.tickets import actions, inputs
@@ -177,12 +178,24 @@ async def test_a_lost_link_of_a_switch_is_the_ports_ticket_and_what_hangs_on_it_
         assert await lab.faults() == []
 
 
+def a_new_wing() -> Iterator[Spec]:
+    """A third closet of the middle school, and what hangs in it."""
+    closet = "kbm-sw-c"
+    yield Spec(closet, DeviceKind.SWITCH, MIDDLE, "C", "kbm-core", "CL-24P")
+    for number in range(301, 313):
+        place = f"C-{number}"
+        yield Spec(f"kbm-ap-{number}", DeviceKind.ACCESS_POINT, MIDDLE, place, closet, "U6-Pro", poe=True)
+    for number in range(301, 310):
+        place = f"C-{number}"
+        yield Spec(f"kbm-printer-{number}", DeviceKind.PRINTER, MIDDLE, place, closet, "4200")
+
+
 async def test_a_dead_switch_is_one_ticket_that_lists_what_hangs_on_it(url: str) -> None:
-    async with a_lab(url, "kbm-*") as lab:
+    async with a_lab(url, "kbm-*", more=list(a_new_wing())) as lab:
         await quiet(lab)
         core = "kbm-core"
         behind = [n for n in lab.ids if n.startswith("kbm-") and n != core]
-        assert len(behind) >= 18
+        assert len(behind) >= 40
         lab.school.die(core)
         await lab.run(14)
         told = await lab.told()

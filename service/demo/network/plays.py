@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from integrations.snmp.agent import Type, running
 from integrations.snmp.agent.tree import SYS_UPTIME
@@ -12,7 +13,7 @@ from service.demo.network.models.parts import Clock
 from service.demo.network.models.power import Source, show_apc, show_ups
 from service.demo.network.models.printers import Trouble, set_toner, show
 from service.demo.network.models.rooms import set_temperature
-from service.demo.network.school import FIRST_ADDRESS, PORT
+from service.demo.network.school import FIRST_ADDRESS, PORT, Spec
 from service.demo.network.wiring import Wiring
 
 WRAP = 2**32
@@ -33,8 +34,9 @@ class SchoolNetwork(Wiring):
         first: str = FIRST_ADDRESS,
         boot: float = 40.0,
         clock: Clock = time.monotonic,
+        more: Sequence[Spec] = (),
     ) -> None:
-        super().__init__(port=port, first=first, boot=boot, clock=clock)
+        super().__init__(port=port, first=first, boot=boot, clock=clock, more=more)
         self._troubles: dict[str, set[Trouble]] = {}
 
     def jam(self, printer: str) -> None:

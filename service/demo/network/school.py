@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -151,21 +151,31 @@ def _closet(short: str, place: str) -> str:
 
 
 class Builder:
-    """Makes the devices of a network whose agents listen on `port` (0: each on one of its own choice)."""
+    """Makes the devices of a network whose agents listen on `port` (0: each on one of its own choice).
+
+    `more` are devices beside those of the demo, each after what it hangs on.
+    """
 
     def __init__(
-        self, on_set: OnSet, *, port: int = PORT, first: str = FIRST_ADDRESS, clock: Clock = time.monotonic
+        self,
+        on_set: OnSet,
+        *,
+        port: int = PORT,
+        first: str = FIRST_ADDRESS,
+        clock: Clock = time.monotonic,
+        more: Sequence[Spec] = (),
     ) -> None:
         self.on_set = on_set
         self.port = port
         self.first = first
         self.clock = clock
+        self.more = more
         self._taken: Counter[str] = Counter()
 
     def devices(self) -> dict[str, Device]:
         """By name, parents before what hangs on them."""
         made: dict[str, Device] = {}
-        for position, spec in enumerate(specs()):
+        for position, spec in enumerate([*specs(), *self.more]):
             own = [Lightweight(d.face) for d in made.values() if not d.spec.answers]
             made[spec.name] = self._device(position, spec, own)
         return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -24,7 +24,7 @@ from service.demo.network.models.switches import (
     show_power,
 )
 from service.demo.network.models.wireless import Lightweight, show_access_points
-from service.demo.network.school import CLIENTS, FIRST_ADDRESS, PORT, UPLINK, Builder, Device
+from service.demo.network.school import CLIENTS, FIRST_ADDRESS, PORT, UPLINK, Builder, Device, Spec
 
 CAPABILITIES: Final = {
     DeviceKind.SWITCH: Capability.BRIDGE,
@@ -41,7 +41,7 @@ class Wiring:
 
     What is done to it is kept in a few sets, and `settle` makes everything that follows true: which agents
     listen, which ports have a link and power, and what is told of it. `boot` is how many seconds a device
-    takes to start; `port`, `first` and `clock` are the builder's.
+    takes to start; `port`, `first`, `clock` and `more` are the builder's.
     """
 
     def __init__(
@@ -51,9 +51,11 @@ class Wiring:
         first: str = FIRST_ADDRESS,
         boot: float = 40.0,
         clock: Clock = time.monotonic,
+        more: Sequence[Spec] = (),
     ) -> None:
         self.boot = boot
-        self.devices = Builder(self._on_set, port=port, first=first, clock=clock).devices()
+        builder = Builder(self._on_set, port=port, first=first, clock=clock, more=more)
+        self.devices = builder.devices()
         self.unplugged: set[str] = set()
         self.cut: set[Place] = set()
         self.powered_off: set[Place] = set()
