@@ -65,7 +65,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "port": "5432",
     "cluster_name": "firstbell",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "jit": "off",
     "fsync": "on",

@@ -178,7 +178,7 @@ def test_a_lease_gives_a_database_of_our_own_and_leaves_nothing_running(empty: P
     with lease(empty, on_wait=told.append) as url:
         names = ["jit", "listen_addresses", "fsync", "TimeZone", "server_encoding", "max_connections"]
         settings = [query(url, f"show {name}")[0][0] for name in names]
-        assert settings == ["off", "", "on", "UTC", "UTF8", "100"]
+        assert settings == ["off", "", "on", "UTC", "UTF8", "200"]
         assert query(url, "select current_user::text, current_database()::text, lower('ÉCOLE')") == [
             ("firstbell", "firstbell", "école")
         ]
