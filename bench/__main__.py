@@ -1,14 +1,15 @@
 """`python -m bench` compares with the floors and prints ratios; `python -m bench NAME` runs one benchmark:
 
-rates (the six operations), graphql, sweep, guided (answers in playbooks), network (polls beside the bare SNMP
-libraries; some minutes), or flat (10,000 tickets against 1,000,000; some minutes more).
+rates (the six operations), graphql, sweep, guided (answers in playbooks), mdm (a district's devices synced),
+network (polls beside the bare SNMP libraries; some minutes), or flat (10,000 tickets against 1,000,000; some
+minutes more).
 """
 
 from __future__ import annotations
 
 import sys
 
-from bench import flat, graphql, guided, rates, sweep
+from bench import flat, graphql, guided, mdm, rates, sweep
 from bench.network import run as network
 
 ALONE = {
@@ -18,6 +19,7 @@ ALONE = {
     "guided": guided.run,
     "flat": flat.run,
     "network": network.run,
+    "mdm": mdm.run,
 }
 
 

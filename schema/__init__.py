@@ -21,6 +21,12 @@ from schema import (
     guided,
     guided_changes,
     loans,
+    mdm,
+    mdm_changes,
+    mdm_command_changes,
+    mdm_commands,
+    mdm_sync,
+    mdm_sync_changes,
     network,
     network_changes,
     network_commands,
@@ -38,6 +44,7 @@ from schema import (
 from schema.context import Context
 from schema.nodes import INSTANT, straighten
 
+CARRY_SECRETS = network_changes.CARRY_SECRETS | mdm_changes.CARRY_SECRETS | mdm_command_changes.CARRY_SECRETS
 SNAPSHOT = Path(__file__).parent / "schema.graphql"
 
 
@@ -60,7 +67,7 @@ class WithoutSecrets(SchemaExtension):
         yield
         operation = self.execution_context
         context = operation.context
-        if isinstance(context, Context) and context.names & network_changes.CARRY_SECRETS:
+        if isinstance(context, Context) and context.names & CARRY_SECRETS:
             for error in getattr(operation.result, "errors", None) or ():
                 if isinstance(error.original_error, GraphQLError | None):
                     error.message = (
@@ -91,6 +98,9 @@ Query = merge_types(
         assets.Query,
         loans.Query,
         guided.Query,
+        mdm.Query,
+        mdm_commands.Query,
+        mdm_sync.Query,
         network.Query,
         network_commands.Query,
         network_discovery.Query,
@@ -108,6 +118,9 @@ schema = DeskSchema(
             guided_changes.Mutation,
             ticket_changes.Mutation,
             loans.Mutation,
+            mdm_changes.Mutation,
+            mdm_command_changes.Mutation,
+            mdm_sync_changes.Mutation,
             network_changes.Mutation,
             network_commands.Mutation,
             notices.Mutation,

@@ -9,7 +9,18 @@ import strawberry
 from strawberry.scalars import JSON
 
 from schema.context import Info
-from schema.nodes import Connection, Node, PageInfo, field, global_id, key_in, loaded, number_in, page_size
+from schema.nodes import (
+    Connection,
+    Node,
+    PageInfo,
+    field,
+    global_id,
+    key_in,
+    line,
+    loaded,
+    number_in,
+    page_size,
+)
 from schema.people import Person
 from schema.places import Place, cursor_after
 from service.assets import actions, facts
@@ -65,13 +76,17 @@ class Query:
         async with info.context.read() as read:
             return await actions.asset_by_tag(read, tag)
 
-    @field(graphql_type=AssetConnection | None, description="Devices you see.")
+    @field(
+        graphql_type=AssetConnection | None,
+        description="Devices you see; with a `serial`, in capitals or not, those that bear it.",
+    )
     async def assets(
         self,
         info: Info,
         kind: AssetKind | None = None,
         school_id: strawberry.ID | None = None,
         holder_id: strawberry.ID | None = None,
+        serial: str | None = None,
         first: int | None = None,
         after: str | None = None,
     ) -> object:
@@ -79,6 +94,12 @@ class Query:
         holder = number_in(holder_id, "Person", "holder_id") if holder_id is not None else None
         async with info.context.read() as read:
             page = await actions.assets_page(
-                read, kind=kind, school_id=school, holder_id=holder, limit=page_size(first), cursor=after
+                read,
+                kind=kind,
+                school_id=school,
+                holder_id=holder,
+                serial=line(serial, "serial"),
+                limit=page_size(first),
+                cursor=after,
             )
         return Connection(page, cursor_after, after=after)

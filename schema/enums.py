@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import strawberry
 
+from integrations.mdm.port import Enrolment, Platform
+from integrations.mdm.port import Risk as MdmRisk
+from integrations.mdm.port import Verb as MdmVerb
 from integrations.snmp.reading import DeviceKind
 from integrations.snmp.target import AuthProtocol, PrivProtocol, Version
 from service.assets.models import AssetKind, LoanState
 from service.core.actor import Role, Scope
+from service.mdm.command_inputs import Leaves
+from service.mdm.mapped import Why
+from service.mdm.models import CommandState as MdmCommandState
+from service.mdm.models import LineKind, MappingKind, Matched, ReviewWhy, SyncKind, SyncState, VendorName
+from service.mdm.reviewing import SettleAs
 from service.monitoring.history import Step
 from service.monitoring.listing import MaintenanceState
 from service.monitoring.models import CommandState, FaultState, ReachBy, ReachState, ScanState, SnmpState
@@ -56,6 +64,21 @@ ENUMS = {
     "NetworkCommandState": CommandState,
     "PortVerb": PortVerb,
     "NetworkStep": Step,
+    "MdmVendorName": VendorName,
+    "MdmPlatform": Platform,
+    "MdmVerb": MdmVerb,
+    "MdmRisk": MdmRisk,
+    "MdmCommandState": MdmCommandState,
+    "MdmLeaves": Leaves,
+    "MdmMappingKind": MappingKind,
+    "MdmMappingWhy": Why,
+    "MdmEnrolment": Enrolment,
+    "MdmMatched": Matched,
+    "MdmSyncKind": SyncKind,
+    "MdmSyncState": SyncState,
+    "MdmLineKind": LineKind,
+    "MdmReviewWhy": ReviewWhy,
+    "MdmSettleAs": SettleAs,
     "SnmpVersion": Version,
     "SnmpAuth": AuthProtocol,
     "SnmpPriv": PrivProtocol,

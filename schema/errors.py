@@ -15,6 +15,7 @@ from service.core.faults import Fault, refusal_for
 from service.web import fields_of
 
 BAD_QUERY = "bad_query"
+PLAIN = frozenset({"settings"})
 RENAMED = {"cursor": "after", "limit": "first", "q": "words"}
 
 
@@ -46,8 +47,15 @@ def user_errors(refusal: Refusal) -> list[UserError]:
 
 
 def path(field: str) -> str:
-    """A field's path as GraphQL spells it."""
-    return ".".join(RENAMED.get(part) or to_camel_case(part) for part in field.split("."))
+    """A field's path as GraphQL spells it; what lies in a JSON value is spelt there as it was sent."""
+    first, *rest = field.split(".")
+    if first not in PLAIN:
+        rest = [_spelt(part) for part in rest]
+    return ".".join([_spelt(first), *rest])
+
+
+def _spelt(part: str) -> str:
+    return RENAMED.get(part) or to_camel_case(part)
 
 
 def formatted(errors: Sequence[GraphQLError], request_id: str | None) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from service.places.models import Place
 from service.sla.models import SlaPolicy, SlaTimer
 from service.tickets.changes import REPLY
 from service.tickets.desk import categories
+from service.tickets.device_seen import devices_of
 from service.tickets.models import TicketEvent
 from service.tickets.queries import EVENT, seen_timers
 from service.tickets.rules import desk_rules
@@ -80,6 +81,10 @@ class Loaders:
     def last_reply(self) -> DataLoader[int, Any]:
         return _loader(self._last_replies)
 
+    @cached_property
+    def device(self) -> DataLoader[int, Any]:
+        return _loader(self._devices)
+
     async def _people(self, ids: list[int]) -> list[Any]:
         actor = self._context.actor
         mine = [person for person in (actor.person_id, *actor.child_ids) if person is not None]
@@ -127,6 +132,10 @@ class Loaders:
         )
         rows = await self._rows(select(last).select_from(numbers).join(last, true()))
         return _ordered({row.ticket_id: row for row in rows}, ids)
+
+    async def _devices(self, ids: list[int]) -> list[Any]:
+        async with self._context.read() as read:
+            return _ordered(await devices_of(read, ids), ids)
 
     async def _by_id(self, query: Any, ids: Sequence[Any]) -> list[Any]:
         return _ordered({row.id: row for row in await self._rows(query)}, ids)

@@ -16,6 +16,11 @@ from schema.tickets import queue_by_key
 from service.assets.actions import asset_by_tag
 from service.core.errors import Invalid, NotFound
 from service.core.paging import MAX_PAGE
+from service.mdm.connection_listing import connection_by_id
+from service.mdm.mappings import mapping_by_id
+from service.mdm.record_listing import record_by_id
+from service.mdm.reviewing import review_by_id
+from service.mdm.run_listing import run_by_id
 from service.monitoring.fault_listing import fault_view
 from service.monitoring.listing import credential_by_id, device_view, maintenance_by_id
 from service.monitoring.scanning import scan_by_id
@@ -92,6 +97,11 @@ FETCH: dict[str, Callable[[Context, str], Awaitable[Any]]] = {
     "SlaPolicy": _policy,
     "PlaybookRun": run_by_key,
     "PlaybookVersion": version_by_key,
+    "MdmConnection": _numbered("MdmConnection", connection_by_id),
+    "MdmMapping": _numbered("MdmMapping", mapping_by_id),
+    "MdmRun": _numbered("MdmRun", run_by_id),
+    "MdmRecord": _numbered("MdmRecord", record_by_id),
+    "MdmReview": _numbered("MdmReview", review_by_id),
     "NetworkDevice": _numbered("NetworkDevice", device_view),
     "NetworkFault": _numbered("NetworkFault", fault_view),
     "NetworkMaintenance": _numbered("NetworkMaintenance", maintenance_by_id),

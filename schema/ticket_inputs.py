@@ -117,6 +117,7 @@ class OpenTicket(Once):
     requester_id: strawberry.ID | None = UNSET
     place_id: strawberry.ID | None = UNSET
     asset_tag: str | None = UNSET
+    asset_serial: str | None = UNSET
     category: str | None = UNSET
     impact: Impact | None = UNSET
     urgency: Urgency | None = UNSET

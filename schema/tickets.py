@@ -31,8 +31,10 @@ from schema.people import Person
 from schema.places import Place, cursor_after
 from schema.sla import SlaTimer
 from schema.ticket_inputs import TicketFilter, wanted
+from service.assets.models import AssetKind
 from service.core.errors import NotFound
 from service.tickets import desk, listing, queries
+from service.tickets.device_seen import device_of
 from service.tickets.explaining import ticket_timers
 from service.tickets.lifecycle import Status
 from service.tickets.listing import Sort, count_tickets, tickets_page
@@ -85,6 +87,56 @@ class TicketLink:
     number: int
     subject: str
     status: Status
+
+
+@strawberry.type(description="Something that was known of a device, in the reader's language.")
+class TicketDeviceFact:
+    name: str
+    label: str = strawberry.field(description="What people call it.")
+    value: JSON
+    unit: str | None
+    words: str = strawberry.field(description="The value as a person reads it.")
+    as_of: datetime = strawberry.field(description="When it was so.")
+    source: str = strawberry.field(description="Who said it.")
+    stale: bool = strawberry.field(
+        description="It was more than a day old when it was taken down: at `takenAt`, or at the `asOf` of "
+        "the fresh look. It does not change later."
+    )
+
+
+@strawberry.type(description="A look at the device that was asked for when the ticket was filed.")
+class TicketDeviceLook:
+    facts: list[TicketDeviceFact]
+    as_of: datetime | None = strawberry.field(description="When it ended; null while it is under way.")
+    asked_at: datetime
+    detail: str | None = strawberry.field(description="Why it brought nothing, if it did not.")
+
+
+@strawberry.type(
+    description="What was known of the ticket's device when the ticket was filed, or tied to it; it stays as "
+    "it was. The desk sees everything; whoever may know the device sees when it last checked in, its system, "
+    "storage, battery, state, and until when it is supported; others only that the desk has it."
+)
+class TicketDevice:
+    tag: str
+    kind: AssetKind
+    model: str | None
+    serial: str | None
+    withheld: bool = strawberry.field(description="True: what is known of it is not for you.")
+    note: str | None = strawberry.field(description="How much the facts are worth, in a sentence.")
+    facts: list[TicketDeviceFact]
+    duplicates: list[int] = strawberry.field(
+        description="Other tickets about the same device that were open then, of those you see; newest first."
+    )
+    taken_at: datetime
+    fresh: TicketDeviceLook | None = strawberry.field(
+        description="Null where no device management could be asked."
+    )
+
+
+def _device(row: Any, context: Context) -> Any:
+    """What a view of one ticket has brought along already; else the loader's."""
+    return device_of(row) if hasattr(row, "device") else context.loaders.device.load(row.id)
 
 
 @strawberry.type(description="Where tickets wait.")
@@ -165,6 +217,9 @@ class Ticket(Node):
     version: int = strawberry.field(description="Send it back as `expectedVersion`.")
     timers: list[SlaTimer] | None = loaded("timers", "id", description="Its SLA timers.")
     last_reply: TicketEvent | None = loaded("last_reply", "id", description="The newest public reply.")
+    device: TicketDevice | None = fetched(
+        _device, description="What was known of its device at filing; null where it is about none."
+    )
 
     @field(
         graphql_type=TicketEventConnection | None,

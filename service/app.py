@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+import service.mdm.look_jobs  # noqa: F401  (a ticket that is filed here offers it)
 from schema.door import graphql_door
 from schema.hub import Hub
 from service import health
@@ -18,6 +19,9 @@ from service.core.middleware import Surroundings
 from service.core.outbox import Announcer
 from service.core.settings import Settings
 from service.core.work import Resources
+from service.mdm import command_rest as device_commands
+from service.mdm import rest as managements
+from service.mdm import sync_rest as syncs
 from service.monitoring import command_rest as commands
 from service.monitoring import discovery_rest as discovery
 from service.monitoring import history_rest as history
@@ -54,6 +58,9 @@ ROUTERS = [
     discovery.router,
     history.router,
     commands.router,
+    managements.router,
+    device_commands.router,
+    syncs.router,
 ]
 ABOUT = """The IT service desk of a school district.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Annotated
 
+import structlog
 import typer
 
 from service.commands import (
     contracts,
     demo,
     imports,
+    mdm,
     network,
     playbooks,
     reports,
@@ -19,6 +21,7 @@ from service.commands import (
     sla,
     tokens,
 )
+from service.core import logs
 
 app = typer.Typer(
     name="firstbell",
@@ -39,6 +42,7 @@ app.add_typer(reports.app)
 app.add_typer(sla.app)
 app.add_typer(playbooks.app)
 app.add_typer(network.app)
+app.add_typer(mdm.app)
 app.add_typer(secrets.app)
 
 
@@ -55,6 +59,8 @@ def about(
     ] = False,
 ) -> None:
     """The IT service desk of a school district."""
+    if not structlog.is_configured():
+        logs.configure("warning")  # commands that serve say more; of the others the answer is the output
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import service.assets.models
 import service.core.models
+import service.mdm.models
 import service.monitoring.history_models
 import service.monitoring.models
 import service.people.models

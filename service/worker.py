@@ -13,6 +13,10 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
 import service.core.housekeeping
+import service.mdm.command_jobs
+import service.mdm.connection_jobs
+import service.mdm.look_jobs
+import service.mdm.sync_jobs
 import service.monitoring.field_jobs
 import service.monitoring.history_jobs
 import service.monitoring.jobs
@@ -22,13 +26,16 @@ from service.core.database import driver_url
 from service.core.outbox import Listener, jobs
 from service.core.settings import Settings
 from service.core.work import Resources
-from service.monitoring.network import Network, open_network
+from service.mdm.vendors import open_managements
+from service.monitoring.network import open_network
 from service.monitoring.trapping import TrapEar
 
-QUEUES = ("desk",), ("network",), ("network_slow",), ("network_field",)
+QUEUES = ("desk",), ("network",), ("network_slow",), ("network_field",), ("mdm",), ("mdm_sync",)
 """Each with a turn of its own: waiting for silent devices takes no timer's turn."""
 NETWORK_AT_ONCE = 3
 FIELD_AT_ONCE = 4
+COMMANDS_AT_ONCE = 4
+SYNCS_AT_ONCE = 2
 LAST_JOBS = 3.0  # seconds
 log = structlog.get_logger()
 
@@ -38,12 +45,15 @@ async def run_worker(url: str, resources: Resources, settings: Settings, *, sign
     async with AsyncExitStack() as stack:
         network = open_network()
         stack.push_async_callback(network.close)
+        managements = open_managements()
+        stack.push_async_callback(managements.close)
         listener = Listener(url, lambda facts: _hear(resources, facts), resources.shelf.clear)
         stack.push_async_callback(listener.close)
         listener.start()
         await stack.enter_async_context(TrapEar(resources, network, settings))
         conninfo = driver_url(url).replace("+psycopg", "", 1)
-        await _work(conninfo, resources, network, settings, signals=signals)
+        held = {"resources": resources, "network": network, "managements": managements}
+        await _work(conninfo, held, settings, signals=signals)
 
 
 def _hear(resources: Resources, facts: dict[str, Any]) -> None:
@@ -52,15 +62,13 @@ def _hear(resources: Resources, facts: dict[str, Any]) -> None:
         resources.shelf.clear()
 
 
-async def _work(
-    conninfo: str, resources: Resources, network: Network, settings: Settings, *, signals: bool
-) -> None:
+async def _work(conninfo: str, held: dict[str, Any], settings: Settings, *, signals: bool) -> None:
     silent = False
     while True:
         try:
-            async with _opened(conninfo, settings.worker_concurrency + 9) as app:
+            async with _opened(conninfo, settings.worker_concurrency + 15) as app:
                 log.info("worker_ready", concurrency=settings.worker_concurrency)
-                await _run(app, resources, network, settings, signals=signals)
+                await _run(app, held, settings, signals=signals)
             return
         except (ConnectorException, OSError) as error:
             if not silent:
@@ -93,11 +101,16 @@ def _heed_cancellation() -> None:
         raise asyncio.CancelledError
 
 
-async def _run(
-    app: App, resources: Resources, network: Network, settings: Settings, *, signals: bool
-) -> None:
+async def _run(app: App, held: dict[str, Any], settings: Settings, *, signals: bool) -> None:
     """A worker for each group of queues; when one ends, all do."""
-    at_once = settings.worker_concurrency, NETWORK_AT_ONCE, 1, FIELD_AT_ONCE
+    at_once = (
+        settings.worker_concurrency,
+        NETWORK_AT_ONCE,
+        1,
+        FIELD_AT_ONCE,
+        COMMANDS_AT_ONCE,
+        SYNCS_AT_ONCE,
+    )
     workers = [
         Worker(
             app,
@@ -106,7 +119,7 @@ async def _run(
             fetch_job_polling_interval=0.5,
             delete_jobs="successful",
             install_signal_handlers=signals and n == 0,
-            additional_context={"resources": resources, "network": network},
+            additional_context=held,
             shutdown_graceful_timeout=20,
         )
         for n, (queues, concurrency) in enumerate(zip(QUEUES, at_once, strict=True))

@@ -90,8 +90,11 @@ def database_url(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server_url: str, name: str, *, durable: bool = False) -> Iterator[str]:
-    """An empty database of this run's and this worker's own, gone afterwards.
+def fresh_database(
+    server_url: str, name: str, *, durable: bool = False, like: str | None = None
+) -> Iterator[str]:
+    """An empty database of this run's and this worker's own, or a copy of the one `like` (its URL) that
+    nobody is using; gone afterwards.
 
     Unless it is `durable`, commits do not wait for the disk: only a crash of the server tells the difference.
     """
@@ -100,7 +103,8 @@ def fresh_database(server_url: str, name: str, *, durable: bool = False) -> Iter
     drop = text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     with admin.connect() as connection:
         connection.execute(drop)
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
+        copied = f' TEMPLATE "{make_url(like).database}"' if like is not None else ""
+        connection.execute(text(f'CREATE DATABASE "{name}"{copied}'))
         if not durable:
             connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
     try:

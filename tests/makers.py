@@ -9,11 +9,15 @@ from typing import Any
 
 from sqlalchemy import select
 
+from integrations.mdm.port import Enrolment, ManagedDevice, Platform
 from integrations.snmp.reading import Reading
 from integrations.snmp.storing import reading_to_json
 from service.assets.models import Asset, AssetKind
 from service.core.actor import Actor, Role, Scope
 from service.core.work import Work
+from service.mdm.connections import NewConnection, add_connection
+from service.mdm.models import MdmConnection, MdmRecord
+from service.mdm.records import as_json, digest_of
 from service.monitoring.credentials import NewCredential, add_credential
 from service.monitoring.devices import AddDevice, add_device
 from service.monitoring.models import FaultState, NetworkDevice, NetworkFault, NetworkWatch, SnmpCredential
@@ -191,6 +195,45 @@ async def make_fault(
     work.session.add(fault)
     await work.session.flush()
     return fault
+
+
+async def make_mdm_connection(work: Work, **given: Any) -> MdmConnection:
+    """A connection, of a Fleet that is nowhere unless said otherwise."""
+    given.setdefault("name", unique("Fleet"))
+    given.setdefault("vendor", "fleet")
+    given.setdefault("settings", {"base_url": "https://fleet.invalid", "token": unique("token")})
+    return await add_connection(work, NewConnection(**given))
+
+
+async def make_mdm_record(
+    work: Work, connection: MdmConnection, device: ManagedDevice | None = None, **columns: Any
+) -> MdmRecord:
+    """What a connection said of a device, as a sync leaves it; `columns` beside what the device says."""
+    device = device or ManagedDevice(
+        unique("device"), platform=Platform.CHROMEOS, enrolment=Enrolment.ENROLLED, last_check_in=work.now
+    )
+    told = as_json(device)
+    record = MdmRecord(
+        **{
+            "connection_id": connection.id,
+            "external_id": device.external_id,
+            "serial": device.serial,
+            "tag": device.asset_tag,
+            "platform": device.platform,
+            "enrolment": device.enrolment,
+            "site": device.site,
+            "model": device.model,
+            "record": told,
+            "digest": digest_of(told),
+            "last_check_in": device.last_check_in,
+            "first_seen_at": work.now,
+            "changed_at": work.now,
+        }
+        | columns
+    )
+    work.session.add(record)
+    await work.session.flush()
+    return record
 
 
 async def token_for(work: Work, person: Person, *, everything: bool = False) -> str:

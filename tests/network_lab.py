@@ -152,7 +152,7 @@ async def a_lab(url: str, *names: str, more: Sequence[Spec] = ()) -> AsyncIterat
         port=free_port(), boot=0.0, clock=lambda: holder["lab"].seconds if holder else 0.0, more=more
     )
     async with opened(url, Transport(), timeout=0.15, retries=0) as (resources, network):
-        network.reach_timeout = 0.03
+        network.reach_timeout, network.reach_pause = 0.03, 0.0
         lab = holder["lab"] = Lab(resources, network, school=school)
         resources.clock = lambda: lab.now
         async with school:

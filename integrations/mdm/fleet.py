@@ -88,9 +88,10 @@ class Fleet:
         try:
             await self._hosts({"page": "0", "per_page": "1"})
         except AuthFailed as wrong:
-            return Checked(False, str(wrong))
+            return Checked(False, str(wrong), reason=wrong.reason)
         except Forbidden as wrong:
-            return Checked(False, str(wrong), missing={"observer": "to list hosts"})
+            missing = {"observer": "to list hosts"}
+            return Checked(False, str(wrong), missing=missing, reason=wrong.reason)
         return Checked(True, "Hosts can be listed.", granted=("list hosts",))
 
     async def pages(self, since: datetime | None = None) -> AsyncIterator[Page]:

@@ -152,7 +152,7 @@ class Google:
             except Forbidden:
                 missing[scope] = purpose
             except MdmError as error:
-                return Checked(False, str(error), tuple(granted), missing)
+                return Checked(False, str(error), tuple(granted), missing, error.reason)
         works = READ in granted or WRITE in granted
         detail = "Devices can be read." if works else "Devices cannot be read: a right is missing."
         return Checked(works, detail, tuple(granted), missing)

@@ -110,9 +110,10 @@ class Intune:
         try:
             await self._get(self._devices_url({"$select": "id", "$top": "1"}))
         except AuthFailed as refused:
-            return Checked(False, str(refused))
+            return Checked(False, str(refused), reason=refused.reason)
         except Forbidden as refused:
-            return Checked(False, str(refused), missing={refused.permission or READ: "to list devices"})
+            missing = {refused.permission or READ: "to list devices"}
+            return Checked(False, str(refused), missing=missing, reason=refused.reason)
         roles = roles_of(await self._keeper.token())
         if roles is None:
             return Checked(

@@ -119,7 +119,7 @@ class JamfPro:
                 except Forbidden:
                     missing[right] = purpose
         except MdmError as error:
-            return Checked(False, str(error), tuple(granted), missing)
+            return Checked(False, str(error), tuple(granted), missing, error.reason)
         works = all(READ[kind] in granted for kind in self._kinds)
         detail = "Devices can be read." if works else "Not every kind of device can be read."
         return Checked(works, detail, tuple(granted), missing)

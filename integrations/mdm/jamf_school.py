@@ -115,9 +115,10 @@ class JamfSchool:
             await self._listed({"serialnumber": NOBODY})
             await self._read_places()
         except Forbidden as refused:
-            return Checked(False, str(refused), missing={refused.permission or "Read": "to list devices"})
+            missing = {refused.permission or "Read": "to list devices"}
+            return Checked(False, str(refused), missing=missing, reason=refused.reason)
         except MdmError as error:
-            return Checked(False, str(error))
+            return Checked(False, str(error), reason=error.reason)
         return Checked(True, "Devices can be read.", ("Read",))
 
     async def pages(self, since: datetime | None = None) -> AsyncIterator[Page]:

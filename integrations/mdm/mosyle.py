@@ -123,9 +123,10 @@ class Mosyle:
         try:
             await self._list(SYSTEMS[0], {"page": 1})
         except AuthFailed as wrong:
-            return Checked(False, str(wrong))
+            return Checked(False, str(wrong), reason=wrong.reason)
         except Forbidden as wrong:
-            return Checked(False, str(wrong), missing={wrong.permission or PERMISSION: "to list devices"})
+            missing = {wrong.permission or PERMISSION: "to list devices"}
+            return Checked(False, str(wrong), missing=missing, reason=wrong.reason)
         return Checked(
             True,
             "Devices can be listed; whether commands may be sent shows with the first one.",

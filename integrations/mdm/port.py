@@ -296,12 +296,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a test of the connection found: rights that are there, and missing ones with what they are for."""
+    """What a test of the connection found: rights that are there, and missing ones with what they are for.
+    `reason` is that of the MdmError which ended it; None where none did.
+    """
 
     works: bool
     detail: str
     granted: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
 
 
 class Vendor(Protocol):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -88,26 +87,6 @@ def mac(value: Value | None) -> str | None:
     if not isinstance(value, bytes) or not any(value):
         return None
     return value.hex(":")
-
-
-def date_and_time(value: Value | None) -> datetime | None:
-    """DateAndTime of RFC 2579: 8 octets (no zone: taken as UTC) or 11. A leap second is the one before."""
-    if not isinstance(value, bytes) or len(value) not in (8, 11):
-        return None
-    year, (month, day, hour, minute, second, tenths) = int.from_bytes(value[:2]), value[2:8]
-    try:
-        zone = UTC if len(value) == 8 else _zone(value[8:])
-        return datetime(year, month, day, hour, minute, min(second, 59), tenths * 100_000, tzinfo=zone)
-    except ValueError:
-        return None
-
-
-def _zone(octets: bytes) -> timezone:
-    sign, hours, minutes = chr(octets[0]), octets[1], octets[2]
-    if sign not in "+-" or minutes > 59:
-        raise ValueError("no such zone")
-    offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(offset if sign == "+" else -offset)
 
 
 def bits(value: Value | None) -> tuple[int, ...] | None:

@@ -1,7 +1,7 @@
 """The facts that playbooks ask for, from one reading. PURE.
 
-Names and choices are those of `service/playbooks/facts.py`; what the device did not say is not there. Whether
-it was reached at all is for the caller to add (`printer.reachable`, `av.reachable`).
+Names and choices are those of `service/assets/fact_words.py`; what the device did not say is not there.
+Whether it was reached at all is for the caller to add (`printer.reachable`, `net.ap.status`, `av.reachable`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from integrations.snmp.reading import Printer, Projector, Reading, Supply
+from integrations.snmp.reading import DeviceKind, Printer, Projector, Reading, Supply
 from integrations.snmp.understanding.printer_words import PRINTS_WITH
 
 _STATUSES = frozenset({"idle", "printing", "warming_up"})
@@ -21,6 +21,8 @@ def facts_of(reading: Reading) -> dict[str, Any]:
         facts |= _printer(reading.printer)
     if reading.projector is not None:
         facts |= _projector(reading.projector)
+    if reading.identity.kind is DeviceKind.ACCESS_POINT:
+        facts["net.ap.clients"] = reading.clients
     return {name: value for name, value in facts.items() if value is not None}
 
 

@@ -220,8 +220,9 @@ class FaultSpec(_Model):
 
     `each` is what is checked, `where` which of them; `bad` opens, `good` closes (by default: whatever is not
     bad), in between nothing changes. Checks without conditions are found elsewhere: reachability by the
-    poller, a `rate` from two readings. `confirm` and `clear` are polls in a row. A higher `order` tells
-    more. Words have the holes of `HOLES`; `queue` and `playbook` are keys that a district may not have.
+    poller, a `rate` from two readings. `confirm` and `clear` are polls in a row; without `confirm` it is 4 of
+    a device's own two checks and 2 of others. Words have the holes of `HOLES`; `queue` and `playbook` are
+    keys that a district may not have.
     """
 
     each: SCOPES = "device"
@@ -238,10 +239,8 @@ class FaultSpec(_Model):
     for_technician: Words
     playbook: str | None = None
     queue: str | None = None
-    confirm: int = Field(default=2, ge=1, le=10)
+    confirm: int | None = Field(default=None, ge=1, le=10)
     clear: int = Field(default=2, ge=1, le=10)
-    informs: Literal["teacher", "technician"] = "technician"
-    order: int = 0
 
 
 FAMILIES = Literal[

@@ -30,28 +30,29 @@ async def reachable(
     port: int | None = None,
     tries: int = 3,
     timeout: float = 1.0,  # noqa: ASYNC109
+    pause: float = PAUSE,
 ) -> bool:
-    """Whether the host answers one of `tries`, each of at most `timeout` seconds.
+    """Whether the host answers one of `tries`, each of at most `timeout` seconds, `pause` seconds apart.
 
     By TCP a named `port` must accept the connection. Without one a refusal proves the host as well. By ICMP
     where that is not allowed: as by TCP.
     """
     if by == "icmp":
         with suppress(NotAllowed):
-            return await answers_ping(address, tries=tries, seconds=timeout)
+            return await answers_ping(address, tries=tries, seconds=timeout, pause=pause)
     for attempt in range(tries):
         if attempt:
-            await asyncio.sleep(min(PAUSE, timeout))
+            await asyncio.sleep(min(pause, timeout))
         if await answers_tcp(address, port, timeout):
             return True
     return False
 
 
-async def answers_ping(address: str, *, tries: int = 3, seconds: float = 1.0) -> bool:
+async def answers_ping(address: str, *, tries: int = 3, seconds: float = 1.0, pause: float = PAUSE) -> bool:
     """One echo reply will do. NotAllowed where neither kind of ICMP socket can be opened."""
     for attempt in range(tries):
         if attempt:
-            await asyncio.sleep(min(PAUSE, seconds))
+            await asyncio.sleep(min(pause, seconds))
         if await _pinged(address, seconds):
             return True
     return False

@@ -336,13 +336,16 @@ class Finding:
 
 @dataclass(slots=True)
 class Metric:
-    """A number worth a history: gauge, or counter (rates are taken from two readings)."""
+    """A number worth a history: gauge, or counter (rates are taken from two readings). `bits` is a counter's
+    width, 32 or 64, after which it starts anew; None where nobody says it.
+    """
 
     name: str
     instance: str
     value: float
     counter: bool = False
     unit: str = ""
+    bits: int | None = None
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, func, select, true
 
 from service.assets.models import Asset, AssetKind
 from service.core.actor import Actor, Scope
@@ -18,6 +18,11 @@ from service.people.models import Person
 from service.people.tokens import int_key
 from service.places.actions import may_edit_directory
 from service.places.models import Place
+
+
+def normal_serial(serial: str) -> str:
+    """A serial number as it is compared: without blanks around it, in capitals."""
+    return serial.strip().upper()
 
 
 class EditAsset(Input):
@@ -84,10 +89,11 @@ async def assets_page(
     kind: AssetKind | None = None,
     school_id: str | None = None,
     holder_id: int | None = None,
+    serial: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[Any]:
-    """Devices the actor sees, by id."""
+    """Devices the actor sees, by id; with a serial number, however it is spelt, those that bear it."""
     require(eyes.actor.holds(Scope.DIRECTORY_READ))
     query = select(*ASSET).where(visible_to(eyes.actor)).order_by(Asset.id)
     if kind is not None:
@@ -96,6 +102,8 @@ async def assets_page(
         query = query.where(Asset.school_id == school_id)
     if holder_id is not None:
         query = query.where(Asset.holder_id == holder_id)
+    if serial is not None:
+        query = query.where(func.upper(Asset.serial) == normal_serial(serial))
     if (key := key_of(cursor, 1)) is not None:
         query = query.where(Asset.id > int_key(key))
     rows = (await eyes.db.execute(query.limit(limit + 1))).all()

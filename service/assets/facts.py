@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import structlog
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Select, Text, column, func, literal_column, select, union_all, update
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
 
 from service.assets.actions import asset_by_tag
-from service.assets.models import Asset, AssetFact
-from service.core.actor import Actor, Scope
+from service.assets.models import Asset, AssetFact, AssetReport
+from service.core.actor import Actor, Role, Scope
 from service.core.errors import Invalid, NotFound, require
 from service.core.fields import Clean, Input, Instant, Line
 from service.core.idempotency import once
 from service.core.work import Eyes, Work
 from service.places.actions import may_edit_directory
 
+LONGEST = 500
 FactName = Annotated[str, Field(max_length=80, pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")]
 _Amount = Field(ge=-(2**53), le=2**53)  # what JSON tells without loss, and our own encoder at all
 FactValue = (
     StrictBool
     | Annotated[StrictInt, _Amount]
     | Annotated[StrictFloat, _Amount]
-    | Annotated[str, Field(max_length=500), Clean]
+    | Annotated[str, Field(max_length=LONGEST), Clean]
 )
 AHEAD = timedelta(minutes=5)  # how far a source's clock may run before ours
+log = structlog.get_logger()
 
 
 class FactIn(Input):
@@ -88,9 +91,95 @@ async def keep_facts(work: Work, asset_id: int, source: str, facts: Sequence[Fac
     )
 
 
+def known(asset_ids: Sequence[int]) -> Select[Any]:
+    """Of each device every fact once, the newest word on it: `asset_id, name, value, as_of, source,
+    received_at`, by device and name. Of two words equally new the one that came later counts, then the first
+    source by name, then a single fact before a report.
+    """
+    return known_where(lambda asset_id: asset_id.in_(asset_ids))
+
+
+def known_where(of: Callable[[Any], ColumnElement[bool]]) -> Select[Any]:
+    """The same for the devices whose id `of` holds for."""
+    single = select(*(AssetFact.__table__.c[name] for name in _WORD), literal_column("0").label("rank"))
+    said = union_all(
+        single.where(of(AssetFact.asset_id)),
+        _reported(AssetReport.facts, AssetReport.as_of, 1).where(of(AssetReport.asset_id)),
+        _reported(AssetReport.standing, AssetReport.received_at, 2).where(of(AssetReport.asset_id)),
+    ).subquery()
+    shown = [said.c[name] for name in _WORD]
+    newest = said.c.as_of.desc(), said.c.received_at.desc(), said.c.source, said.c.rank
+    device = said.c.asset_id, said.c.name
+    return select(*shown).ext(distinct_on(*device)).order_by(*device, *newest)
+
+
+_WORD = ("asset_id", "name", "value", "as_of", "source", "received_at")
+
+
+def _reported(facts: Any, as_of: Any, rank: int) -> Select[Any]:
+    each = func.jsonb_each(facts).table_valued(
+        column("key", Text), column("value", JSONB), joins_implicitly=True
+    )
+    return select(
+        AssetReport.asset_id,
+        each.c.key.label("name"),
+        each.c.value.label("value"),
+        as_of.label("as_of"),
+        AssetReport.source,
+        AssetReport.received_at,
+        literal_column(str(rank)).label("rank"),
+    ).where(as_of.is_not(None))
+
+
 async def facts_of(eyes: Eyes, tag: str) -> Sequence[Any]:
-    """The facts of a device, by name."""
+    """The facts of a device, by name. Who looked at which device is written down."""
     require(may_read_facts(eyes.actor))
     asset = await asset_by_tag(eyes, tag)
-    query = select(*AssetFact.__table__.c).where(AssetFact.asset_id == asset.id).order_by(AssetFact.name)
-    return (await eyes.db.execute(query)).all()
+    rows: Sequence[Any] = (await eyes.db.execute(known([asset.id]))).all()
+    log_reading(eyes.actor, [asset.id] if rows else [])
+    return rows
+
+
+def log_reading(actor: Actor, asset_ids: Sequence[int]) -> None:
+    """A line in the log: who looked at what is known of which devices, never what that is."""
+    if asset_ids and actor.role is not Role.SYSTEM:
+        log.info("device_facts_read", by=actor.person_id, token_id=actor.token_id, assets=sorted(asset_ids))
+
+
+async def keep_report(
+    work: Work,
+    asset_id: int,
+    source: str,
+    *,
+    facts: Mapping[str, Any],
+    standing: Mapping[str, Any],
+    as_of: datetime | None,
+) -> None:
+    """All that one source says of a device, in place of what it said before. What is None is left unsaid."""
+    row = {
+        "asset_id": asset_id,
+        "source": source,
+        "facts": _said(facts),
+        "standing": _said(standing),
+        "as_of": as_of,
+        "received_at": work.now,
+    }
+    said = insert(AssetReport).values(row)
+    kept = {name: said.excluded[name] for name in ("facts", "standing", "as_of", "received_at")}
+    await work.session.execute(said.on_conflict_do_update(index_elements=["asset_id", "source"], set_=kept))
+
+
+async def confirm_report(work: Work, asset_id: int, source: str) -> None:
+    """The source was asked just now and says the same: what it knows without the device is so now."""
+    query = update(AssetReport).where(AssetReport.asset_id == asset_id, AssetReport.source == source)
+    await work.session.execute(
+        query.values(received_at=work.now), execution_options={"synchronize_session": False}
+    )
+
+
+def _said(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value[:LONGEST] if isinstance(value, str) else value
+        for name, value in facts.items()
+        if value is not None
+    }

@@ -35,6 +35,7 @@ class Asset(Base):
     __table_args__ = (
         UniqueConstraint("tag"),
         Index(None, "serial"),
+        Index("ix_assets_serial_upper", text("upper(serial)")),
         Index(None, "holder_id"),
         Index(None, "place_id"),
         Index(None, "school_id", "id"),
@@ -62,6 +63,25 @@ class AssetFact(Base):
     value: Mapped[Any] = mapped_column(JSONB)
     as_of: Mapped[datetime]
     source: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime]
+
+
+class AssetReport(Base):
+    """All that one source says of a device, written whole; single facts are `AssetFact`. Of the same fact the
+    newest word counts, whichever holds it.
+
+    `facts` by name are what the device itself told, so at `as_of` (null: it never told anything); `standing`
+    what the source knows without it (its status, its user), so at `received_at`.
+    """
+
+    __tablename__ = "asset_reports"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "80"}},)
+
+    asset_id: Mapped[int] = mapped_column(ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    standing: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    as_of: Mapped[datetime | None]
     received_at: Mapped[datetime]
 
 

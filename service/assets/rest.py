@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from service.assets import actions, facts, loans
@@ -16,6 +16,12 @@ from service.web import Cursor, Limit, Reading, RowId, Working, door, refusals
 router = door("/assets", "directory")
 lent = door("/loans", "loaners")
 TagPath = Annotated[Line, Path(examples=["CB-00017"])]
+SerialQuery = Annotated[
+    Line | None,
+    Query(
+        description="The serial number that is printed on it, in capitals or not.", examples=["5CD1234XYZ"]
+    ),
+]
 
 
 class AssetOut(BaseModel):
@@ -43,11 +49,12 @@ async def list_assets(
     kind: AssetKind | None = None,
     school_id: Key | None = None,
     holder_id: Id | None = None,
+    serial: SerialQuery = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> object:
     page = await actions.assets_page(
-        read, kind=kind, school_id=school_id, holder_id=holder_id, limit=limit, cursor=cursor
+        read, kind=kind, school_id=school_id, holder_id=holder_id, serial=serial, limit=limit, cursor=cursor
     )
     return {"items": page.rows, "next_cursor": page.next_cursor}
 
@@ -68,7 +75,7 @@ async def edit_asset(tag: TagPath, asset: actions.EditAsset, work: Working) -> A
 
 
 class FactOut(BaseModel):
-    """What a source last said of a device, and when it was so."""
+    """What a source last said of a device, and when it was so. Of several sources the newest word counts."""
 
     model_config = ConfigDict(from_attributes=True)
 

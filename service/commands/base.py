@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -126,15 +127,22 @@ def said(error: BaseException) -> str:
             [error.detail, *(f"{f.field}: {f.message}" for f in error.fields if f.message != error.detail)]
         )
     if isinstance(error, ValidationError):
-        prefix = "FIRSTBELL_" if error.title == "Settings" else ""
-        lines = [_field(prefix, e["loc"], e["msg"]) for e in error.errors()]
-        return f"{error.title}: " + "; ".join(lines)
+        if error.title != "Settings":
+            return " ".join(_sentence(e) for e in error.errors())
+        return "Settings: " + "; ".join(_field("FIRSTBELL_", e["loc"], e["msg"]) for e in error.errors())
     if isinstance(error, DBAPIError):
         first = (
             str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         )
         return masked(f"The database said: {first}")
     return masked(str(error)) or type(error).__name__
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Our own rules say it whole; pydantic's say what is wrong with a field."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    return _field("", error["loc"], error["msg"])
 
 
 def _field(prefix: str, place: Sequence[Any], message: str) -> str:

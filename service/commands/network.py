@@ -172,7 +172,7 @@ def faults(
     with base.sentences():
         rows = _all(lambda eyes, cursor: _faults(eyes, cursor, every))
     if as_json:
-        _print([dict(row._mapping) for row in rows])
+        _print([_fault(row) for row in rows])
         return
     table = _table("id", "device", "check", "what", "state", "since", "ticket")
     for row in rows:
@@ -181,6 +181,11 @@ def faults(
         cells = (row.id, row.device_name, row.check, what, row.state, since, row.ticket_id or "")
         table.add_row(*(escape(str(cell)) for cell in cells))
     base.out.print(table)
+
+
+def _fault(row: Any) -> dict[str, Any]:
+    """As REST calls its fields."""
+    return {("ticket" if name == "ticket_id" else name): value for name, value in row._mapping.items()}
 
 
 async def _faults(eyes: Eyes, cursor: str | None, every: bool) -> Any:

@@ -18,7 +18,7 @@ from service.core.vault import KeyMissing, Vault, new_key, open_vault
 from service.core.work import Resources
 
 app = typer.Typer(name="secrets", help="Keys that seal secrets at rest.", no_args_is_help=True)
-SEALED: Final = "sealed"
+SEALED: Final = ("sealed", "told")
 BATCH: Final = 200
 
 
@@ -67,8 +67,11 @@ class Resealed:
 
 
 def sealed_columns() -> list[Column[Any]]:
-    """Every column of the desk's tables that holds sealed secrets: those called `sealed`."""
-    return [table.c[SEALED] for table in Base.metadata.sorted_tables if SEALED in table.c]
+    """Every column of the desk's tables that holds sealed secrets: those called `sealed`, and `told` where
+    they wait to be read once.
+    """
+    tables = Base.metadata.sorted_tables
+    return [table.c[name] for table in tables for name in SEALED if name in table.c]
 
 
 async def reseal_all(resources: Resources, vault: Vault, *, batch: int = BATCH) -> Resealed:
@@ -79,7 +82,8 @@ async def reseal_all(resources: Resources, vault: Vault, *, batch: int = BATCH) 
         while True:
             async with resources.begin(SYSTEM) as work:
                 key = column.table.c.id
-                query = select(key, column).where(key > after).order_by(key).limit(batch).with_for_update()
+                sealed_rows = select(key, column).where(key > after, column.is_not(None)).order_by(key)
+                query = sealed_rows.limit(batch).with_for_update()
                 rows = (await work.session.execute(query)).all()
                 for row_id, sealed in rows:
                     await _reseal(work.session, vault, column, row_id, sealed, done)

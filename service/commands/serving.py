@@ -17,6 +17,7 @@ from service.commands import base
 from service.commands.demo import ensure_demo
 from service.core import logs
 from service.core.settings import Settings, settings
+from service.demo.management.running import managing
 from service.demo.network.running import running
 from service.worker import run_worker
 
@@ -89,12 +90,16 @@ async def _worker(url: str) -> None:
 
 
 async def _up(url: str, host: str, port: int, *, demo: bool = False) -> None:
-    """API and worker in one loop, and the demo's network with them; when the API is told to stop, all do."""
+    """API and worker in one loop, and with them the demo's network and device managements; when the API is
+    told to stop, all do.
+    """
     server = _server(make_app(url, settings()), host, port)
     async with AsyncExitStack() as stack:
         if demo:
             await stack.enter_async_context(running(base.errors.print))
         resources = await stack.enter_async_context(base.resources(url))
+        if demo:
+            await stack.enter_async_context(managing(base.errors.print, resources))
         work = asyncio.create_task(run_worker(url, resources, settings(), signals=False))
         work.add_done_callback(lambda task: _stop(server, task))
         try:

@@ -30,6 +30,8 @@ class Scope(StrEnum):
     TOKENS_WRITE = "tokens:write"
     NETWORK_READ = "network:read"
     NETWORK_WRITE = "network:write"
+    MDM_READ = "mdm:read"
+    MDM_WRITE = "mdm:write"
 
 
 ALL_SCOPES = frozenset(Scope)

@@ -59,9 +59,12 @@ def driver_url(url: str) -> str:
 
 
 def make_engine(url: str, *, pool: int = 20, statement_timeout: int = 30) -> AsyncEngine:
-    """An engine whose connections speak UTC, give up long statements and read JSON fast."""
+    """An engine whose connections speak UTC, give up long statements and read JSON fast. Its errors do not
+    repeat what was to be written: that is people's names and addresses, and errors are logged.
+    """
     return create_async_engine(
         driver_url(url),
+        hide_parameters=True,
         pool_size=pool,
         max_overflow=max(2, pool // 2),
         pool_timeout=10,

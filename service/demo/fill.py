@@ -19,6 +19,7 @@ from service.demo.casting import Cast, cases
 from service.demo.founding import District, founded
 from service.demo.guided import helped, prepared
 from service.demo.hours import ZONE
+from service.demo.management.founding import managed
 from service.demo.network.founding import networked
 from service.demo.plots import Case, Plot, Step
 from service.people.models import Person
@@ -69,6 +70,7 @@ INTEGRATES: Final = [
     Scope.TICKETS_WRITE,
     Scope.DIRECTORY_READ,
     Scope.NETWORK_READ,
+    Scope.MDM_READ,
 ]
 
 
@@ -105,6 +107,7 @@ async def fill(work: Work) -> None:
     await helped(work, made, rng)
     work.actor = SYSTEM
     await networked(work)
+    await managed(work)
     work.announced.clear()
 
 

@@ -1,16 +1,12 @@
-"""Guided help in the demo district: what is known of its devices, loaners, and runs in every state."""
+"""Guided help in the demo district: playbooks, what it decided, loaners, and runs in every state."""
 
 from __future__ import annotations
 
 import random
-from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
-
-from service.assets.actions import EditAsset, edit_asset
-from service.assets.facts import FactIn, keep_facts
-from service.assets.models import Asset, AssetKind
+from service.assets.actions import EditAsset, asset_by_tag, edit_asset
+from service.assets.models import AssetKind
 from service.core.work import Work
 from service.demo import district
 from service.demo.founding import District
@@ -57,15 +53,13 @@ async def prepared(work: Work, made: District) -> None:
     for (school_id, kind), tags in made.devices.items():
         if kind is AssetKind.CHROMEBOOK:
             for tag in tags[:LOANERS]:
-                model = district.MODELS[kind][2]
-                await edit_asset(
-                    work, tag, EditAsset(kind=kind, model=model, place_id=school_id, is_loaner=True)
-                )
+                asset = await asset_by_tag(work, tag)
+                known = {"kind": kind, "model": asset.model, "serial": asset.serial}
+                await edit_asset(work, tag, EditAsset(**known, place_id=school_id, is_loaner=True))
 
 
 async def helped(work: Work, made: District, rng: random.Random) -> None:
-    """What device management last said of the Chromebooks, and runs that end, wait and are taken over."""
-    await _known(work, rng)
+    """Runs that end, wait and are taken over."""
     for name, said, taken in RUNS:
         teacher = made.actors[name]
         work.actor = teacher
@@ -76,21 +70,3 @@ async def helped(work: Work, made: District, rng: random.Random) -> None:
         if taken:
             work.actor = made.actors["chau.ho"]
             await take_over(work, run.id)
-
-
-async def _known(work: Work, rng: random.Random) -> None:
-    """Each Chromebook checked in some hours or days ago."""
-    query = select(Asset.id).where(Asset.kind == AssetKind.CHROMEBOOK).order_by(Asset.id)
-    for asset_id in list(await work.session.scalars(query)):
-        seen = work.now - timedelta(hours=rng.choice([1, 2, 5, 20, 70, 200]))
-        facts = {
-            "device.last_seen": seen.isoformat(),
-            "device.status": "active",
-            "device.os_version": f"{rng.choice([130, 131, 132])}.0",
-            "device.storage_free_percent": rng.choice([4, 22, 48, 61]),
-            "device.battery_health_percent": rng.choice([97, 91, 83, 62]),
-            "device.enrolled": True,
-            "device.support_ends": (work.now + timedelta(days=rng.choice([-30, 400, 900]))).isoformat(),
-        }
-        said = [FactIn(name=name, value=value, as_of=seen) for name, value in facts.items()]
-        await keep_facts(work, asset_id, "demo device management", said)

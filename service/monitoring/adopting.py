@@ -139,6 +139,15 @@ async def adopt(work: Work, found: Discovered, at: Whereabouts, macs: KnownMacs)
     return Adopted(device, is_new, also_at)
 
 
+async def recognised(work: Work, found: Discovered, at: Whereabouts, macs: KnownMacs) -> Adopted | None:
+    """The device that answered, where it is known; it is left as it is."""
+    device = await _same(work, found, at, macs)
+    if device is None:
+        return None
+    elsewhere = (device.address, device.port) != (at.address, at.port)
+    return Adopted(device, also_at=device.address if elsewhere else None)
+
+
 async def refresh(work: Work, device: NetworkDevice, found: Discovered, credential_id: int) -> None:
     """Keep what a device was found to be and to have; one that was changed for another at its address is from
     now on that other one.

@@ -177,8 +177,8 @@ async def keep_port_facts(work: Work, asset_id: int) -> None:
 
 
 async def port_facts(eyes: Eyes, asset_id: int) -> list[FactIn]:
-    """`net.poe`, `net.port_up`, `net.port_enabled` as last seen, `net.poe_cycle_allowed` and
-    `net.poe_cycles_24h` as of now; nothing where the port is not known.
+    """`net.poe`, `net.port_up`, `net.port_enabled` and `port.oper_status` (ifOperStatus in words) as last
+    seen, `net.poe_cycle_allowed` and `net.poe_cycles_24h` as of now; nothing where the port is not known.
     """
     place = await port_of_asset(eyes, asset_id)
     if isinstance(place, str):
@@ -195,6 +195,7 @@ async def port_facts(eyes: Eyes, asset_id: int) -> list[FactIn]:
         admin, oper, power, as_of = await states_now(eyes, device, port)
         found["net.poe"] = (power, as_of)
         found["net.port_up"] = (None if oper is None else oper == "up", as_of)
+        found["port.oper_status"] = (None if oper is None else str(oper), as_of)
         found["net.port_enabled"] = (None if admin is None else admin == "up", as_of)
     return [
         FactIn(name=name, value=value, as_of=min(as_of, eyes.now))

@@ -32,10 +32,6 @@ UPS_FIELDS = (
 )
 
 
-def current_of(reading: Reading) -> dict[str, Any]:
-    return ports_of(reading.ports) | beside_ports(reading)
-
-
 def ports_of(ports: Sequence[Port]) -> dict[str, Any]:
     """`ports` alone, if there are any."""
     return {"ports": {p.key: [p.admin, p.oper, p.poe_state] for p in ports}} if ports else {}

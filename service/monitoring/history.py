@@ -53,11 +53,6 @@ _APPEND = text(
 )
 
 
-async def series_for(db: AsyncSession | Connection, device_id: int, wanted: Sequence[Named]) -> Positions:
-    """`ensure_series` for one device."""
-    return (await ensure_series(db, {device_id: wanted})).get(device_id, {})
-
-
 async def ensure_series(
     db: AsyncSession | Connection, wanted: Mapping[int, Sequence[Named]]
 ) -> dict[int, Positions]:

@@ -10,7 +10,7 @@ from typing import Any
 from integrations.snmp.facts import facts_of
 from integrations.snmp.grammar import Rate
 from integrations.snmp.profile import FaultSpec, Profile
-from integrations.snmp.reading import Finding, LinkState, Port, Reading, Verdict
+from integrations.snmp.reading import DeviceKind, Finding, LinkState, Port, Reading, Verdict
 from integrations.snmp.target import Answers, Target
 from integrations.snmp.understanding import Glance, rate_verdict
 from service.monitoring.current import beside_ports, hash_of, ports_of
@@ -19,25 +19,27 @@ from service.monitoring.memory import Memory, Standing
 from service.monitoring.planned import Name, Planned, PortsSeen
 from service.monitoring.rates import Continuity, judge_uptime, rates
 from service.monitoring.rules import SNMP as SNMP_CHECK
-from service.monitoring.rules import UNREACHABLE, CheckRule, Missing, Rules
-from service.monitoring.schedule import next_look
+from service.monitoring.rules import CheckRule, Missing, Rules
+from service.monitoring.schedule import next_look, slot_after
 from service.monitoring.transitions import Transition
 
 REACH = {"unknown": 1, "up": 2, "down": 3, "asleep": 4}
 SNMP = {"unknown": 1, "ok": 2, "silent": 3, "bad_credentials": 4, "malformed": 5}
 REDISCOVER_IN = timedelta(minutes=1)
 ONLY_IMPORTANT = frozenset({"port.down"})
-OWN = frozenset({UNREACHABLE, SNMP_CHECK})
 PER_SECOND = "/s"
 Numbers = dict[Name, tuple[float, str]]
 Counts = Mapping[str, Mapping[str, int]]
 POE_FACTS = {"delivering": "delivering", "searching": "searching", "disabled": "disabled"}
+REACHABLE = {DeviceKind.PRINTER: "printer.reachable", DeviceKind.PROJECTOR: "av.reachable"}
+TELLS_ITS_ROOM = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class Watched:
     """A device as a poll needs it. `children`: our port → the assets that hang on it; `counting_ports`: ports
-    whose being down is news; `port_up`: the state of the switch port that it hangs on itself."""
+    whose being down is news; `port_up`: the state of the switch port that it hangs on itself; `reach`: how it
+    stood after the last poll (`REACH`)."""
 
     device_id: int
     address: str
@@ -54,6 +56,8 @@ class Watched:
     counting_ports: frozenset[str] = frozenset()
     port_up: bool | None = None
     discovered_at: datetime | None = None
+    place_id: str | None = None
+    reach: int | None = None
 
 
 @dataclass(slots=True)
@@ -162,6 +166,7 @@ def judge(
     )
     if reading is not None:
         _keep_reading(judged, reading)
+    _keep_reach(judged)
     return judged
 
 
@@ -222,7 +227,7 @@ def rules_of(profile: Profile) -> Rules:
     """The patience with a kind of device, made once for each profile."""
     found = _RULES.get(profile.name)
     if found is None or found[0] is not profile:
-        checks = {check: _rule(spec) for check, spec in profile.faults.items() if check not in OWN}
+        checks = {check: _rule(check, spec) for check, spec in profile.faults.items()}
         stale = max(timedelta(minutes=15), timedelta(seconds=4 * profile.interval))
         found = profile, Rules(checks=checks, grace=timedelta(seconds=profile.grace), stale=stale)
         _RULES[profile.name] = found
@@ -232,9 +237,10 @@ def rules_of(profile: Profile) -> Rules:
 _RULES: dict[str, tuple[Profile, Rules]] = {}
 
 
-def _rule(spec: FaultSpec) -> CheckRule:
+def _rule(check: str, spec: FaultSpec) -> CheckRule:
+    usual = Rules().of(check)
     missing = Missing.BAD if spec.each == "access_point" else Missing.KEEP
-    return CheckRule(confirm=spec.confirm, clear=spec.clear, missing=missing)
+    return CheckRule(confirm=spec.confirm or usual.confirm, clear=spec.clear, missing=missing)
 
 
 def _reach(standing: Standing, reachable: bool) -> str | None:
@@ -265,6 +271,32 @@ def _keep_reading(judged: Judged, reading: Reading) -> None:
                 judged.facts.setdefault(asset_id, {}).update(port_facts(port))
 
 
+def _keep_reach(judged: Judged) -> None:
+    """Whether it can be reached, for kinds that playbooks ask it of; not while that is only suspected."""
+    asset_id = judged.watched.asset_id
+    if asset_id is not None and judged.reach in ("up", "down"):
+        told = reach_facts(judged.watched.profile.kind, judged.reach == "up")
+        if told:
+            judged.facts.setdefault(asset_id, {}).update(told)
+
+
+def reach_facts(kind: DeviceKind, is_up: bool) -> dict[str, Any]:
+    """`printer.reachable`, `av.reachable` or `net.ap.status`, as its kind is called."""
+    if kind is DeviceKind.ACCESS_POINT:
+        return {"net.ap.status": "up" if is_up else "down"}
+    return {REACHABLE[kind]: is_up} if kind in REACHABLE else {}
+
+
+def room_to_tell(judged: Judged) -> str | None:
+    """The place whose devices should hear of this access point: it came or went, or an hour has passed."""
+    watched = judged.watched
+    if watched.profile.kind is not DeviceKind.ACCESS_POINT or watched.place_id is None or not judged.reach:
+        return None
+    before = watched.memory.pinged_at
+    due = before is None or slot_after(watched.device_id, TELLS_ITS_ROOM.total_seconds(), before) <= judged.at
+    return watched.place_id if due or REACH[judged.reach] != watched.reach else None
+
+
 def _ports_seen(planned: Planned, reading: Reading) -> PortsSeen:
     """Made anew only for ports that are not those of the last poll."""
     seen = planned.ports
@@ -275,10 +307,13 @@ def _ports_seen(planned: Planned, reading: Reading) -> PortsSeen:
 
 
 def port_facts(port: Port) -> dict[str, Any]:
-    """What a switch's port says about the device that hangs on it (service/playbooks/facts.py)."""
+    """What a switch's port says about the device that hangs on it (service/assets/fact_words.py).
+    `port.oper_status` is a text in the words of IF-MIB's ifOperStatus, such as lower_layer_down.
+    """
     facts: dict[str, Any] = {}
     if port.oper is not None:
         facts["net.port_up"] = port.oper is LinkState.UP
+        facts["port.oper_status"] = port.oper.value
     if port.admin is not None:
         facts["net.port_enabled"] = port.admin is LinkState.UP
     if port.poe_state is not None:
@@ -307,7 +342,8 @@ def measure(watched: Watched, at: datetime, glance: Glance) -> Measured:
     of = _measure_others(found, before.get("of", {}), seconds, rebooted, glance.reading)
     counts = glance.counts
     if counts and "at" in before:
-        found.rates = rates(_counts_before(before, planned), counts, seconds, rebooted=rebooted)
+        was = _counts_before(before, planned)
+        found.rates = rates(was, counts, seconds, rebooted=rebooted, narrow=planned.narrow)
     if of or any(count is not None for count in counts):
         found.counters = {"at": at, "of": of, "stamp": planned.stamp, "values": counts}
     return found

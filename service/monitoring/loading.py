@@ -27,8 +27,8 @@ log = structlog.get_logger()
 _LEASED = text(
     """
     SELECT d.id, d.address, d.port, d.asset_id, d.profile, d.credential_id, d.reach_by, d.reach_port,
-        d.important_ports, d.discovered_at, w.memory, w.counters, w.current_hash, w.engine_id,
-        w.max_repetitions, children.assets, children.needed, own.port_up
+        d.important_ports, d.discovered_at, d.place_id, w.reach, w.memory, w.counters, w.current_hash,
+        w.engine_id, w.max_repetitions, children.assets, children.needed, own.port_up
     FROM network_watches AS w
     JOIN network_devices AS d ON d.id = w.device_id
     LEFT JOIN LATERAL (
@@ -98,6 +98,8 @@ def _watched(network: Network, row: Any, credential: Credential | None) -> Watch
         counting_ports=frozenset(row.important_ports) | frozenset(row.needed or ()),
         port_up=row.port_up,
         discovered_at=row.discovered_at,
+        place_id=row.place_id,
+        reach=row.reach,
     )
 
 

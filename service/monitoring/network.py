@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from procrastinate import JobContext
 
 from integrations.snmp.profile import Profiles, load_profiles
+from integrations.snmp.reach import PAUSE
 from integrations.snmp.target import Credential
 from integrations.snmp.transport import Transport
 from integrations.snmp.watch import Watch
@@ -51,6 +52,7 @@ class Network:
     timeout: float = 2.0
     retries: int = 1
     reach_timeout: float = 1.0
+    reach_pause: float = PAUSE
     plans: Kept[tuple[int, datetime | None], Planned] = field(default_factory=lambda: Kept(MOST_PLANS))
     credentials: Kept[tuple[int, datetime], Credential] = field(default_factory=lambda: Kept(500))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from integrations.snmp.reading import Port
 from integrations.snmp.understanding import Plan
+from service.monitoring.rates import Narrow
 
 Name = tuple[str, str]
 """A metric and its instance."""
@@ -34,6 +35,17 @@ class Planned:
         self.counted = self.plan.counted
         self.stamp = zlib.crc32(repr(self.counted).encode())
         self.place({})
+
+    def narrow(self) -> list[Narrow]:
+        """Counters of the plan that may go round, each with the places of all counters of its port."""
+        of: dict[str, list[int]] = {}
+        for at, (_, instance) in enumerate(self.counted):
+            of.setdefault(instance, []).append(at)
+        return [
+            Narrow(at, most, tuple(of[self.counted[at][1]]))
+            for at, most in self.plan.narrow.items()
+            if most is not None
+        ]
 
     def counters_of(self, metrics: tuple[str, ...]) -> list[tuple[int, str]]:
         """Which of the plan's counters are of these metrics, each with its instance."""

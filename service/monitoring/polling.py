@@ -26,13 +26,15 @@ from service.core.actor import SYSTEM
 from service.core.outbox import enqueue
 from service.core.work import Resources, Work
 from service.monitoring.history import ensure_series, store_samples
-from service.monitoring.judging import Judged, Watched, judge
+from service.monitoring.judging import Judged, Watched, judge, room_to_tell
 from service.monitoring.loading import load_leased
 from service.monitoring.network import Network
 from service.monitoring.reporting import report, waiting
+from service.monitoring.room_facts import room_facts
 from service.monitoring.suspicion import Doubt, doubt
 
 LEASE = timedelta(minutes=4)
+APART = timedelta(seconds=15)
 BATCH = 100
 SLOW_BATCH = 40
 MOST_AT_ONCE = 4_000
@@ -169,22 +171,35 @@ async def _report_all(work: Work, network: Network, judged: Sequence[Judged], do
     for one in judged:
         if one.transitions:
             look_at |= await _report(work, network, one, doubted)
-    await look_now(work, look_at)
+    await look_soon(work, look_at)
 
 
 async def look_now(work: Work, device_ids: Collection[int]) -> None:
     """Have devices looked at as soon as somebody can."""
+    await _look(work, device_ids, timedelta(0))
+
+
+async def look_soon(work: Work, device_ids: Collection[int]) -> None:
+    """Have devices looked at again that others wait for: as soon as somebody can, and not more often than
+    every 15 seconds, however many wait and however often they ask."""
+    await _look(work, device_ids, APART)
+
+
+async def _look(work: Work, device_ids: Collection[int], apart: timedelta) -> None:
     if device_ids:
-        await work.session.execute(_SOON, {"ids": sorted(device_ids), "now": work.now})
+        values = {"ids": sorted(device_ids), "now": work.now, "apart": apart}
+        await work.session.execute(_SOON, values)
 
 
 _SOON = text(
     """
-    UPDATE network_watches SET is_slow = false,
-        next_poll_at = CASE WHEN leased_until > :now THEN :now ELSE least(next_poll_at, :now) END
-    WHERE device_id IN (
-        SELECT device_id FROM network_watches WHERE device_id = ANY(:ids) AND next_poll_at IS NOT NULL
-        ORDER BY device_id FOR UPDATE SKIP LOCKED)
+    UPDATE network_watches AS w SET is_slow = false,
+        next_poll_at = CASE WHEN w.leased_until > :now THEN due.at ELSE least(w.next_poll_at, due.at) END
+    FROM (
+        SELECT device_id, greatest(:now, polled_at + CAST(:apart AS interval)) AS at FROM network_watches
+        WHERE device_id = ANY(:ids) AND next_poll_at IS NOT NULL
+        ORDER BY device_id FOR UPDATE SKIP LOCKED) AS due
+    WHERE w.device_id = due.device_id
     """
 )
 """Waits for nobody: whoever has a row now has looked just now, or asks again."""
@@ -198,7 +213,7 @@ async def settle_waiting(resources: Resources, network: Network) -> int:
         try:
             async with resources.begin(SYSTEM) as work:
                 found = await report(work, network.profiles, device_id, ())
-                await look_now(work, found.look_at)
+                await look_soon(work, found.look_at)
         except Exception:
             log.exception("network_settling_failed", device_id=device_id)
     return len(devices)
@@ -239,7 +254,13 @@ async def _is_there(network: Network, watched: Watched) -> bool | None:
     if watched.reach_by == "snmp":
         return None
     by: Literal["icmp", "tcp"] = "tcp" if watched.reach_by == "tcp" else "icmp"
-    return await reachable(watched.address, by=by, port=watched.reach_port, timeout=network.reach_timeout)
+    return await reachable(
+        watched.address,
+        by=by,
+        port=watched.reach_port,
+        timeout=network.reach_timeout,
+        pause=network.reach_pause,
+    )
 
 
 async def _report(work: Work, network: Network, one: Judged, doubted: Doubt | None) -> set[int]:
@@ -322,12 +343,7 @@ async def keep(work: Work, lease: str, judged: Sequence[Judged]) -> frozenset[in
     values = {"lease": lease, "rows": rows, "lasts": LEASE}
     kept = frozenset((await connection.execute(_KEEP, values)).scalars())
     judged = [one for one in judged if one.watched.device_id in kept]
-    facts = [
-        {"asset_id": asset_id, "name": name, "value": value, "as_of": one.at}
-        for one in judged
-        for asset_id, told in one.facts.items()
-        for name, value in told.items()
-    ]
+    facts = await _facts(work, judged)
     if facts:
         await connection.execute(_KEEP_FACTS, {"now": work.now, "rows": orjson.dumps(facts).decode()})
     samples = [(one.watched.device_id, one.at, one.values) for one in judged if one.values]
@@ -335,6 +351,21 @@ async def keep(work: Work, lease: str, judged: Sequence[Judged]) -> frozenset[in
         raw: Any = (await connection.get_raw_connection()).driver_connection
         await store_samples(raw, samples)
     return kept
+
+
+async def _facts(work: Work, judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """What a batch says of assets, each fact once, the newest: in one order, so that two batches that keep
+    the same facts wait for each other and never in a circle."""
+    told = {
+        (asset_id, name): {"asset_id": asset_id, "name": name, "value": value, "as_of": one.at}
+        for one in sorted(judged, key=lambda one: one.at)
+        for asset_id, facts in one.facts.items()
+        for name, value in facts.items()
+    }
+    rooms = {place for one in judged if (place := room_to_tell(one)) is not None}
+    if rooms:
+        told |= {(row["asset_id"], row["name"]): row for row in await room_facts(work, rooms)}
+    return [told[key] for key in sorted(told)]
 
 
 async def place(resources: Resources, judged: Sequence[Judged]) -> None:

@@ -94,6 +94,12 @@ async def _by_macs(eyes: Eyes, device_id: int, address: str) -> set[tuple[int, s
     return {(row[0], row[1]) for row in (await eyes.db.execute(query)).all()}
 
 
+async def device_of_asset(eyes: Eyes, asset_id: int) -> Any:
+    """The asset's device with its inventory, if it is watched; else None."""
+    query = select(*DEVICE).where(NetworkDevice.asset_id == asset_id, NetworkDevice.watched)
+    return (await eyes.db.execute(query)).first()
+
+
 async def device_row(eyes: Eyes, device_id: int) -> Any:
     """The device with its inventory; None if there is none."""
     return (await eyes.db.execute(select(*DEVICE).where(NetworkDevice.id == device_id))).first()

@@ -4,7 +4,7 @@ PURE. Times are aware datetimes, `elapsed` is seconds. A counter that cannot be 
 wrong one: the caller keeps the newest reading either way and has a rate again at the next poll.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -60,29 +60,77 @@ def rate(
     seconds = (now.at - previous.at).total_seconds()
     if seconds <= 0 or min(previous.value, now.value) < 0:
         return None
+    return _told(now.value - previous.value, seconds, most, now.bits)
+
+
+def _told(counted: int, seconds: float, most: float | None, bits: int) -> float | None:
+    """The rate that a difference stands for, if only one can."""
     known = most is not None and most > 0
     limit = (most if most is not None and known else MOST) * (seconds + LAG)
-    counted = now.value - previous.value
-    if now.bits == 32 and known:
+    if bits == 32 and known:
         counted %= 2**32
         if counted + 2**32 <= limit:
             return None
     return counted / seconds if 0 <= counted <= limit else None
 
 
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """A Counter32 among the counters of one answer, at the place `at`; it counts at most `most` in a second.
+    `of` are the places of all counters of its instance, which are set back together.
+    """
+
+    at: int
+    most: float
+    of: tuple[int, ...]
+
+
 def rates(
-    previous: Sequence[int | None], now: Sequence[int | None], seconds: float, *, rebooted: bool = False
+    previous: Sequence[int | None],
+    now: Sequence[int | None],
+    seconds: float,
+    *,
+    rebooted: bool = False,
+    narrow: Callable[[], Iterable[Narrow]] = tuple,
 ) -> list[float | None]:
-    """As `rate` for 64-bit counters of one answer, each with itself `seconds` ago; None is not read."""
+    """As `rate` for the counters of one answer, each with itself `seconds` ago; None is not read.
+
+    One that fell gives no rate, but for one of `narrow` (asked for only then) that fell alone of its instance
+    and can have gone round just once. One that did not fall is believed, also where it may have gone round
+    unseen.
+    """
     if rebooted or seconds <= 0:
         return [None] * len(now)
     limit = MOST * (seconds + LAG)
-    return [
+    found = [
         None
         if was is None or value is None or was < 0 or not 0 <= value - was <= limit
         else (value - was) / seconds
         for was, value in zip(previous, now, strict=True)
     ]
+    if None in found and any(map(_fell, previous, now)):
+        _go_round(found, previous, now, seconds, narrow())
+    return found
+
+
+def _go_round(
+    found: list[float | None],
+    previous: Sequence[int | None],
+    now: Sequence[int | None],
+    seconds: float,
+    narrow: Iterable[Narrow],
+) -> None:
+    """Put the rates of counters that went round into `found`."""
+    for one in narrow:
+        was, value = previous[one.at], now[one.at]
+        if was is None or value is None or not 0 <= value < was < 2**32:
+            continue
+        if sum(_fell(previous[at], now[at]) for at in one.of) == 1:
+            found[one.at] = _told(value - was, seconds, one.most, 32)
+
+
+def _fell(was: int | None, value: int | None) -> bool:
+    return was is not None and value is not None and value < was
 
 
 class Continuity(StrEnum):

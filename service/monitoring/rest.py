@@ -8,7 +8,7 @@ from fastapi import Path, Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from service.core.fields import Id, Key
+from service.core.fields import Id, Input, Key
 from service.core.paging import MAX_PAGE
 from service.monitoring import devices, inventories, listing, maintenance, parts_wire, whereabouts, wire
 from service.monitoring.fault_listing import FaultFilter, fault_view, faults_page
@@ -26,18 +26,17 @@ Mac = Annotated[
 ]
 
 
-class DeviceList(DeviceFilter):
-    """A list: what it is narrowed to, its page."""
-
+class _Page(Input):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before.")
 
 
-class FaultList(FaultFilter):
+class DeviceList(_Page, DeviceFilter):
     """A list: what it is narrowed to, its page."""
 
-    limit: int = Field(50, ge=1, le=MAX_PAGE)
-    cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before.")
+
+class FaultList(_Page, FaultFilter):
+    """A list: what it is narrowed to, its page."""
 
 
 async def _shown(work: Working, device_id: int, status: int = 200) -> Json:

@@ -18,7 +18,7 @@ from sqlalchemy.sql.expression import cast, literal
 from integrations.snmp.target import BadCredentials, Malformed, SnmpError, Target
 from service.core.actor import SYSTEM
 from service.core.work import Resources, Work
-from service.monitoring.adopting import Adopted, KnownMacs, Whereabouts, adopt, keepable
+from service.monitoring.adopting import Adopted, KnownMacs, Whereabouts, adopt, keepable, recognised
 from service.monitoring.asking import Opened, credentials_in_order
 from service.monitoring.charting import ask_for_chart
 from service.monitoring.discovering import Discovered, Nothing, addresses_of, discover, let_in
@@ -146,15 +146,17 @@ class Sweep:
         met = await let_in(transport, self.network.profiles, targets)
         careful = Target(address, met.opened.credential, self.port, engine_id=met.target.engine_id)
         found = await discover(transport, self.network.profiles, careful, met.answers)
-        adopted = await self._adopted(address, met.opened, found) if self.adopts else None
-        return line(address, met.opened.name, found, adopted)
+        return line(address, met.opened.name, found, await self._known(address, met.opened, found))
 
     def _target(self, address: str, known: Opened) -> Target:
         return Target(address, known.credential, self.port, timeout=self.pace.try_for, retries=RETRIES)
 
-    async def _adopted(self, address: str, known: Opened, found: Discovered) -> Adopted:
+    async def _known(self, address: str, known: Opened, found: Discovered) -> Adopted | None:
+        """The device that it became, or is; None where it is none of ours and nothing is to be added."""
         at = Whereabouts(address, self.port, known.id, self.school_id, self.begun)
         async with self.resources.begin(SYSTEM) as work:
+            if not self.adopts:
+                return await recognised(work, found, at, self.macs)
             adopted = await adopt(work, found, at, self.macs)
         self.adopted += adopted.also_at is None
         return adopted
@@ -253,7 +255,7 @@ async def _begun(resources: Resources, network: Network, scan_id: int, pace: Pac
         await work.session.flush()
         if not good:
             return None
-        macs = await KnownMacs.read(work) if scan.adopts else KnownMacs({})
+        macs = await KnownMacs.read(work)
         return Sweep(
             resources,
             network,

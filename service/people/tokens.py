@@ -30,6 +30,8 @@ DEFAULT_SCOPES: dict[Role, frozenset[Scope]] = {
             Scope.REPORTS_READ,
             Scope.NETWORK_READ,
             Scope.NETWORK_WRITE,
+            Scope.MDM_READ,
+            Scope.MDM_WRITE,
         }
     ),
 }

@@ -1,10 +1,13 @@
-"""Schools, buildings and rooms: one tree."""
+"""Schools, buildings and rooms: one tree; and what the district decided for them."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database import Base, Coded
@@ -32,3 +35,19 @@ class Place(Base):
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("places.id"))
     school_id: Mapped[str] = mapped_column(ForeignKey("places.id", deferrable=True, initially="DEFERRED"))
     calendar_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("calendars.id"))
+
+
+class DistrictFact(Base):
+    """What the district, or one school (`school_id`), decided; between `since` and `until` where given."""
+
+    __tablename__ = "district_facts"
+    __table_args__ = (Index(None, "name", "school_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    school_id: Mapped[str | None] = mapped_column(ForeignKey("places.id"))
+    value: Mapped[Any] = mapped_column(JSONB)
+    since: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+    set_at: Mapped[datetime]
+    set_by: Mapped[str] = mapped_column(Text)

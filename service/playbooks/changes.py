@@ -234,6 +234,8 @@ async def _end_left_actions(work: Work, run: PlaybookRun, state: State) -> None:
     for action in list(await work.session.scalars(query)):
         if state.stage is not Stage.ACTING or (action.path, action.attempt) != (state.path, state.attempt()):
             await end_action(work, action, "expired", None)
+            if action.verb == Verb.DEVICE_COMMAND:
+                await enqueue(work, "mdm.withdraw_command", action_id=action.id)
 
 
 async def end_action(work: Work, action: RunAction, result: str, detail: str | None) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StrictFloat, StrictInt, Tag
 
+from service.core.words import instant
 from service.playbooks.facts import FACTS, Fact, FactType
 
 MOST_LEAVES: Final = 50
@@ -197,16 +198,6 @@ def _same(a: Any, b: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def instant(value: Any) -> datetime | None:
-    """An instant, or the text of one with its offset; None if it is neither."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    return value if isinstance(value, datetime) and value.tzinfo is not None else None
 
 
 def leaves(condition: Condition) -> Iterator[Compare]:

@@ -13,10 +13,9 @@ from service.core.errors import Invalid, NotFound, require
 from service.core.fields import Input, Instant, Key, Line
 from service.core.idempotency import once
 from service.core.work import Eyes, Work
-from service.places.models import Place
+from service.places.models import DistrictFact, Place
 from service.playbooks import access
 from service.playbooks.facts import FACTS, FactType, Keeper, KnownFact
-from service.playbooks.models import DistrictFact
 
 MOST = 1000
 

@@ -2,8 +2,9 @@
 
 What is done to devices is done by other rooms, found by the name of their job:
 
-- `mdm.send_command(action_id, asset_id, arguments, key)` and `monitoring.cycle_port(…)` do an action once
-  for its `key`, and tell what became of it with `playbooks.hear(action_id, result, detail)`;
+- `mdm.send_command(action_id, asset_id, arguments, key, behind)` and `monitoring.cycle_port(…)` do an action
+  once for its `key`, and tell what became of it with `playbooks.hear(action_id, result, detail)`; `behind` a
+  device's command are people and a ticket (`waking.behind`);
 - `mdm.read_device(asset_id, facts)`, `monitoring.read_device(…)` and `people.read_account(…)` read facts
   anew and keep them with the device.
 
@@ -44,6 +45,9 @@ async def perform(context: JobContext, action_id: int) -> None:
         action = await waking.may_be_sent(work, action_id)
         if action is None:
             return
+        about: dict[str, Any] = {}
+        if action.verb == Verb.DEVICE_COMMAND:
+            about["behind"] = await waking.behind(work, action)
         taken = await offer(
             work,
             PERFORMERS[action.verb],
@@ -51,6 +55,7 @@ async def perform(context: JobContext, action_id: int) -> None:
             asset_id=action.asset_id,
             arguments=action.arguments,
             key=f"run {action.run_id} {action.path} {action.attempt}",
+            **about,
         )
         if not taken:
             await waking.report_result(work, action_id, "unsupported", NOT_CONNECTED)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import func, or_, select, true
 
+from service.assets.facts import known
 from service.assets.loans import loaners_free
-from service.assets.models import Asset, AssetFact, AssetKind
+from service.assets.models import Asset, AssetKind
 from service.core.work import Eyes
 from service.people.models import Person
+from service.places.decided import decided
 from service.playbooks.ahead import facts_ahead
 from service.playbooks.facts import FACTS, Fact, Keeper
 from service.playbooks.grammar import Book
-from service.playbooks.models import DistrictFact, PlaybookRun
+from service.playbooks.models import PlaybookRun
 from service.playbooks.state import State, View
 from service.sla import covering
 from service.sla.clock import is_open
@@ -64,10 +66,12 @@ class _About:
         self._asset: Any = None
 
     async def kept(self, names: frozenset[str]) -> dict[str, Fact]:
-        query = select(AssetFact.name, AssetFact.value, AssetFact.as_of, AssetFact.source).where(
-            AssetFact.asset_id == self.run.asset_id, AssetFact.name.in_(sorted(names))
-        )
-        return {row.name: Fact(*row) for row in (await self.eyes.db.execute(query)).all()}
+        if self.run.asset_id is None:
+            return {}
+        rows = (await self.eyes.db.execute(known([self.run.asset_id]))).all()
+        return {
+            row.name: Fact(row.name, row.value, row.as_of, row.source) for row in rows if row.name in names
+        }
 
     async def asset(self) -> Any:
         if self._asset is None and self.run.asset_id is not None:
@@ -216,30 +220,6 @@ _DESK_FACTS: Final[Mapping[str, Callable[[_About], Coroutine[Any, Any, Any]]]] =
 
 
 async def district_facts(eyes: Eyes, school_id: str | None, names: frozenset[str]) -> dict[str, Fact]:
-    """What the district decided, the school's own word before the district's, the newest before older."""
-    rows = await eyes.shelf.get("district facts", lambda: _load_district(eyes))
-    found: dict[str, Fact] = {}
-    for row in rows:
-        if row.name in names and row.school_id in (None, school_id) and _is_now(row, eyes.now):
-            found[row.name] = Fact(row.name, row.value, eyes.now, "the district")
-    return found
-
-
-def _is_now(row: Any, now: datetime) -> bool:
-    return (row.since is None or row.since <= now) and (row.until is None or now < row.until)
-
-
-async def testing_now(eyes: Eyes, school_id: str | None) -> bool:
-    """Whether a test is being taken, read anew: before what cannot be called back."""
-    eyes.shelf.drop("district facts")
-    found = await district_facts(eyes, school_id, frozenset({"school.testing"}))
-    return "school.testing" in found and found["school.testing"].value is True
-
-
-async def _load_district(eyes: Eyes) -> list[Any]:
-    query = (
-        select(*DistrictFact.__table__.c)
-        .where(or_(DistrictFact.until.is_(None), DistrictFact.until > eyes.now))
-        .order_by(DistrictFact.school_id.nulls_first(), DistrictFact.set_at, DistrictFact.id)
-    )
-    return list((await eyes.db.execute(query)).all())
+    """What the district decided, as facts of now."""
+    values = await decided(eyes, school_id, names)
+    return {name: Fact(name, value, eyes.now, "the district") for name, value in values.items()}

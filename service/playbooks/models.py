@@ -172,19 +172,3 @@ class RunPhoto(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
     at: Mapped[datetime]
     actor_id: Mapped[int | None] = mapped_column(BigInteger)
-
-
-class DistrictFact(Base):
-    """What the district, or one school (`school_id`), decided; between `since` and `until` where given."""
-
-    __tablename__ = "district_facts"
-    __table_args__ = (Index(None, "name", "school_id"),)
-
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
-    school_id: Mapped[str | None] = mapped_column(ForeignKey("places.id"))
-    value: Mapped[Any] = mapped_column(JSONB)
-    since: Mapped[datetime | None]
-    until: Mapped[datetime | None]
-    set_at: Mapped[datetime]
-    set_by: Mapped[str] = mapped_column(Text)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from sqlalchemy import select
 
 from service.assets.models import Asset
 from service.core.actor import Scope
 from service.core.errors import NotFound, require
-from service.core.fields import Code, Input, Language, Line, OptionalBody
+from service.core.fields import Clean, Code, Input, Language, Line
 from service.core.work import Eyes
 from service.playbooks import choosing
 from service.playbooks.cards import card
@@ -23,12 +23,14 @@ from service.playbooks.versions import book_of, current
 
 _FIRST: dict[tuple[str, str], str | None] = {}
 _MOST_FIRST = 5_000
+Said = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000), Clean]
+"""As long as still fits an address, whatever its letters."""
 
 
 class Ask(Input):
     """What somebody would say to a technician."""
 
-    words: OptionalBody = Field("", examples=["my Chromebook won't connect"])
+    words: Said = Field("", examples=["my Chromebook won't connect"])
     category: Code | None = Field(None, examples=["network.wifi"])
     asset_tag: Line | None = Field(None, examples=["CB-00017"])
     language: Language | None = None

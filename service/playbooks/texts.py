@@ -7,27 +7,35 @@ PURE. A text may name facts, answers and outcomes as `{{ fact.device.model }}`, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-from service.playbooks.conditions import instant
+from service.core.words import Words, in_language, lasting, written
 from service.playbooks.facts import FACTS, FactType
-from service.playbooks.grammar import BASE_LOCALE
+
+__all__ = [
+    "HOLE",
+    "NOT_KNOWN",
+    "Look",
+    "Words",
+    "filled",
+    "holes",
+    "in_language",
+    "is_complete",
+    "lasting",
+    "misfit",
+    "names_in",
+    "written",
+]
 
 HOLE: Final = re.compile(r"\{\{(.*?)\}\}")
 _HOLE_FORM: Final = re.compile(
     r"^\s*(fact|answer|out)\.([a-z0-9_]+(?:\.[a-z0-9_]+)*)\s*"
     r"(?:\|\s*(date|duration)\s*)?(?:\|\s*default\s*:\s*\"([^\"{}]{0,80})\"\s*)?$"
 )
-Words = Mapping[str, str]
 Look = Callable[[str, str], Any]
 NOT_KNOWN: Final = {"en": "not known", "es": "no se sabe"}
-
-
-def in_language(text: Words, language: str) -> str:
-    """The text in a language, or in its base language, or in English."""
-    return text.get(language) or text.get(language.partition("-")[0]) or text.get(BASE_LOCALE) or ""
 
 
 def is_complete(text: Words, language: str) -> bool:
@@ -47,46 +55,6 @@ def filled(text: Words, language: str, look: Look, *, zone: tzinfo = UTC, now: d
         return written(value, form[3], language, zone=zone, now=now)
 
     return HOLE.sub(put, in_language(text, language))
-
-
-def written(
-    value: Any, shape: str | None, language: str, *, zone: tzinfo = UTC, now: datetime | None = None
-) -> str:
-    """A value as a person reads it."""
-    if isinstance(value, bool):
-        words = {"en": ("no", "yes"), "es": ("no", "sí")}
-        return words.get(language.partition("-")[0], words["en"])[value]
-    if isinstance(value, list | tuple):
-        return ", ".join(written(one, shape, language) for one in value)
-    at = _instant(value)
-    if at is not None and shape == "duration" and now is not None:
-        return lasting(now - at, language)
-    if at is not None:
-        return at.astimezone(zone).strftime("%Y-%m-%d" if shape == "date" else "%Y-%m-%d %H:%M")
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)[:500]
-
-
-def lasting(span: timedelta, language: str) -> str:
-    """How long, in the largest unit that is not zero."""
-    es = language.startswith("es")
-    seconds = max(0, int(span.total_seconds()))
-    for size, one, many, uno, varios in (
-        (86_400, "day", "days", "día", "días"),
-        (3_600, "hour", "hours", "hora", "horas"),
-        (60, "minute", "minutes", "minuto", "minutos"),
-    ):
-        if seconds >= size:
-            n = seconds // size
-            return f"{n} {(uno if n == 1 else varios) if es else (one if n == 1 else many)}"
-    return "menos de un minuto" if es else "less than a minute"
-
-
-def _instant(value: Any) -> datetime | None:
-    """An instant that a person may read; what only looks like one stays as it is."""
-    at = instant(value)
-    return at if at is not None and 1900 <= at.year <= 2999 else None
 
 
 def holes(text: Words) -> Iterator[tuple[str, str, str | None]]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import select, text, update
 
 from service.core.actor import SYSTEM
 from service.core.work import Resources, Work
+from service.places.decided import testing_now
 from service.playbooks.actions import moved, run_by_id
 from service.playbooks.changes import end_action, note_waits
 from service.playbooks.grammar import Risk
-from service.playbooks.knowing import testing_now
 from service.playbooks.models import ActionState, PlaybookRun, RunAction
 from service.playbooks.state import HandOver, Look, Replied, Result, Stage, state_from, to_json
 from service.playbooks.versions import book_of
@@ -32,6 +32,9 @@ _DUE = text(
     SELECT r.id, r.waits_for FROM playbook_runs AS r
     WHERE r.waits_for IN ('facts', 'either') AND EXISTS (
         SELECT 1 FROM asset_facts AS f
+        WHERE f.asset_id = r.asset_id AND f.received_at > r.updated_at - interval '5 seconds'
+        UNION ALL
+        SELECT 1 FROM asset_reports AS f
         WHERE f.asset_id = r.asset_id AND f.received_at > r.updated_at - interval '5 seconds')
     UNION
     SELECT r.id, r.waits_for FROM playbook_runs AS r
@@ -115,6 +118,18 @@ async def may_be_sent(work: Work, action_id: int) -> RunAction | None:
         await report_result(work, action_id, "refused", "A test is being taken at this school.")
         return None
     return action
+
+
+async def behind(work: Work, action: RunAction) -> dict[str, Any]:
+    """Whose run an action belongs to, who approved this very action in it, and the run's ticket."""
+    run = await work.session.get_one(PlaybookRun, action.run_id)
+    said = state_from(run.state).decisions
+    approvers = [one.by for one in said if one.path == action.path and one.approved and one.by is not None]
+    return {
+        "asked_by_id": run.person_id or run.started_by_id,
+        "approver_ids": approvers,
+        "ticket_id": run.ticket_id,
+    }
 
 
 async def _with_its_run(work: Work, action_id: int) -> tuple[RunAction, PlaybookRun] | None:

@@ -10,7 +10,7 @@ from service.core.idempotency import once
 from service.core.outbox import enqueue
 from service.core.work import Work
 from service.people.models import Person
-from service.tickets import access, inputs
+from service.tickets import access, device, inputs
 from service.tickets.changes import NOTE, REPLY, record, side
 from service.tickets.lifecycle import SAID, Status, WrongStatus, is_open, moved
 from service.tickets.lookups import (
@@ -86,6 +86,8 @@ async def triage(work: Work, number: int, seen: inputs.Triage) -> Ticket:
     after = _triaged(ticket)
     changes = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
     await record(work, ticket, "ticket.triaged", public=False, changes=changes)
+    if "asset_id" in changes:
+        await device.follow(work, ticket.id, ticket.asset_id)
     return ticket
 
 

@@ -21,6 +21,11 @@ class OpenTicket(Input):
     requester_id: Id | None = Field(None, description="Who asks; you, unless the desk files it for somebody.")
     place_id: Key | None = Field(None, description="School, building or room.", examples=["0421-204"])
     asset_tag: Line | None = Field(None, description="The tag on the device.", examples=["CB-00017"])
+    asset_serial: Line | None = Field(
+        None,
+        description="Or the serial number that is printed on it, in capitals or not.",
+        examples=["5CD1234XYZ"],
+    )
     category: Code | None = Field(None, examples=["av.projector"])
     impact: Impact = Impact.INDIVIDUAL
     urgency: Urgency = Urgency.WORKAROUND

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
+from service.assets.actions import normal_serial
 from service.assets.models import Asset
 from service.core.actor import Role
 from service.core.errors import Invalid
@@ -18,9 +19,9 @@ from service.tickets.models import Queue, Ticket
 from service.tickets.rules import desk_rules
 
 _PLACE = select(Place.id, Place.school_id).where(Place.id == bindparam("place"))
-_ASSET = select(Asset.id, Asset.kind, Asset.holder_id, Asset.place_id, Asset.school_id).where(
-    Asset.tag == bindparam("tag")
-)
+_DEVICE = select(Asset.id, Asset.tag, Asset.kind, Asset.holder_id, Asset.place_id, Asset.school_id)
+_ASSET = _DEVICE.where(Asset.tag == bindparam("tag"))
+_BY_SERIAL = _DEVICE.where(func.upper(Asset.serial) == bindparam("serial")).order_by(Asset.id).limit(10)
 _PERSON = select(Person.id, Person.role, Person.language, Person.school_id).where(
     Person.id == bindparam("person"), Person.active
 )
@@ -39,6 +40,23 @@ async def asset_by_tag(work: Work, tag: str | None) -> Any:
     if asset is None:
         raise Invalid.field("asset_tag", f"There is no device with the tag “{tag}”.", "unknown_asset")
     return asset
+
+
+async def asset_by_serial(work: Work, serial: str) -> Any:
+    """The device that bears a serial number; the desk is told the tags where several do."""
+    found = (await work.db.execute(_BY_SERIAL, {"serial": normal_serial(serial)})).all()
+    if not found:
+        raise Invalid.field(
+            "asset_serial", f"There is no device with the serial number “{serial}”.", "unknown_asset"
+        )
+    if len(found) > 1:
+        tags = f" ({', '.join(asset.tag for asset in found)})" if work.actor.is_desk else ""
+        raise Invalid.field(
+            "asset_serial",
+            f"Several devices bear the serial number “{serial}”{tags}. Give the tag instead.",
+            "ambiguous_asset",
+        )
+    return found[0]
 
 
 async def requester(work: Work, person_id: int) -> Any:

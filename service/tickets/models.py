@@ -144,6 +144,31 @@ class Ticket(Base):
     next_due_at: Mapped[datetime | None]
 
 
+class TicketDevice(Base):
+    """What was known of a ticket's device when the ticket was filed, and what a look at it since then said.
+
+    `facts` and `fresh` are lists of `{name, value, as_of, source}`; `duplicates` the numbers of tickets about
+    the same device that were open at filing. `fresh_asked_at` without `fresh_at`: the look is under way;
+    `fresh_begun_at` is when a worker set out for it.
+    """
+
+    __tablename__ = "ticket_devices"
+    __table_args__ = (Index(None, "asset_id", "ticket_id"),)
+
+    ticket_id: Mapped[int] = mapped_column(
+        ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    asset_id: Mapped[int] = mapped_column(ForeignKey("assets.id"))
+    facts: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    duplicates: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    taken_at: Mapped[datetime]
+    fresh: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    fresh_asked_at: Mapped[datetime | None]
+    fresh_begun_at: Mapped[datetime | None]
+    fresh_at: Mapped[datetime | None]
+    fresh_detail: Mapped[str | None] = mapped_column(Text)
+
+
 class TicketText(Base):
     """What search looks through, beside the ticket so that its many updates stay cheap."""
 

@@ -12,9 +12,10 @@ from service.core.idempotency import once
 from service.core.work import Work
 from service.tickets import access
 from service.tickets.changes import record_opened
+from service.tickets.device import freeze
 from service.tickets.inputs import OpenTicket
 from service.tickets.lifecycle import Status
-from service.tickets.lookups import asset_by_tag, category_known, place_by_id, requester
+from service.tickets.lookups import asset_by_serial, asset_by_tag, category_known, place_by_id, requester
 from service.tickets.models import OPEN, Channel, Ticket, TicketText
 from service.tickets.priority import priority_of
 from service.tickets.routing import queue_for
@@ -30,7 +31,8 @@ class AlreadyOpen(Conflict):
 
 @once(Ticket)
 async def open_ticket(work: Work, wanted: OpenTicket) -> Ticket:
-    """File a ticket: place, priority and queue are found by rules, timers start.
+    """File a ticket: place, priority and queue are found by rules, timers start, what is known of its device
+    is taken down.
 
     With a `source_key` that has an open ticket, that ticket is the answer and nothing new is made.
     """
@@ -55,6 +57,8 @@ async def file_ticket(work: Work, wanted: OpenTicket) -> Ticket:
     work.session.add(ticket)
     await record_opened(work, ticket, traits)
     await work.db.execute(_WRITE_TEXT, {"ticket_id": ticket.id, "words": words_of(ticket)})
+    if ticket.asset_id is not None:
+        await freeze(work, ticket.id, ticket.asset_id)
     return ticket
 
 
@@ -113,14 +117,23 @@ async def _about(work: Work, wanted: OpenTicket) -> _About:
         home = person.school_id
     elif actor.role in (Role.INTEGRATION, Role.SYSTEM):
         about = _About(None, None, actor.language)
-    if wanted.asset_tag is not None:
-        about.asset = await asset_by_tag(work, wanted.asset_tag)
+    about.asset = await _asset(work, wanted)
+    if about.asset is not None:
         about.knows_asset = access.may_know_device(actor, about.asset.holder_id)
     place_id = wanted.place_id or (about.knows_asset and about.asset.place_id) or home
     if place_id is not None:
         place = await place_by_id(work, place_id)
         about.place_id, about.school_id = place.id, place.school_id
     return about
+
+
+async def _asset(work: Work, wanted: OpenTicket) -> Any:
+    """Anybody may name a device by what is printed on it; what they see of it is another matter."""
+    if wanted.asset_serial is None:
+        return await asset_by_tag(work, wanted.asset_tag) if wanted.asset_tag is not None else None
+    if wanted.asset_tag is not None:
+        raise Invalid.field("asset_serial", "Give the tag or the serial number, not both.", "not_both")
+    return await asset_by_serial(work, wanted.asset_serial)
 
 
 def _ticket(work: Work, wanted: OpenTicket, rules: DeskRules, about: _About) -> Ticket:

@@ -18,6 +18,7 @@ from service.places.models import Place
 from service.sla.models import SlaPolicy, SlaTimer
 from service.sla.timers import IN_ORDER
 from service.tickets import access
+from service.tickets.device_seen import KEPT_DEVICE, see_device
 from service.tickets.models import Queue, Ticket, TicketEvent, TicketLink
 
 Requester, Assignee, OpenedBy, Vendor = aliased(Person), aliased(Person), aliased(Person), aliased(Person)
@@ -122,15 +123,17 @@ def with_names(query: Select[Any]) -> Select[Any]:
 
 UNSHOWN = frozenset({"policy_id", "policy_version", "calendar_id", "unanswered_since", "touched_at"})
 SHOWN = [column for column in TICKET if column.name not in UNSHOWN]
+_WHOLE = Vendor.name.label("vendor_name"), Asset.serial.label("asset_serial"), TIMERS.label("timers")
 _VIEW = (
-    with_names(select(*SHOWN, *NAMES, Vendor.name.label("vendor_name"), TIMERS.label("timers")))
+    with_names(select(*SHOWN, *NAMES, *_WHOLE, KEPT_DEVICE))
     .outerjoin(Vendor, Vendor.id == Ticket.vendor_id)
     .where(Ticket.id == bindparam("number"))
 )
 
 
 async def ticket_view(eyes: Eyes, number: int, *, checked: bool = True) -> Any:
-    """One ticket with its names and the timers that the actor sees, as a row; NotFound if it is not visible.
+    """One ticket with its names, and the timers and the device (`device_of`) that the actor sees, as a row;
+    NotFound if it is not visible.
 
     Without the check it is for whoever just changed the ticket, perhaps out of their own sight.
     """
@@ -138,6 +141,7 @@ async def ticket_view(eyes: Eyes, number: int, *, checked: bool = True) -> Any:
     if row is None or (checked and not _is_there(eyes, row)):
         raise _nothing(number)
     row.timers[:] = access.timers_seen(eyes.actor, row, row.timers)
+    await see_device(eyes, row)
     eyes.version = row.version
     return row
 

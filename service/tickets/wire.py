@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from service.sla.models import TimerState
 from service.sla.policy import Agreement, Target
+from service.tickets.device_seen import device_of
 from service.tickets.lifecycle import Status
 from service.tickets.models import Channel, Kind, LinkKind
 from service.tickets.priority import Impact, Priority, Urgency
@@ -123,14 +124,65 @@ class TicketListed(BaseModel):
     version: int
 
 
+class DeviceFactOut(BaseModel):
+    """Something that was known of a device, in the reader's language: what it is called, and its value."""
+
+    name: str = Field(examples=["device.storage_free_gb"])
+    label: str = Field(description="What people call it.", examples=["free storage in GB"])
+    value: Any = Field(examples=[3.2])
+    unit: str | None = Field(examples=["GB"])
+    words: str = Field(description="The value as a person reads it.", examples=["3.2 GB"])
+    as_of: datetime = Field(description="When it was so.")
+    source: str = Field(description="Who said it.", examples=["District Google"])
+    stale: bool = Field(
+        description="It was more than a day old when it was taken down: at `taken_at`, or at the `as_of` of "
+        "the fresh look. It does not change later."
+    )
+
+
+class FreshLookOut(BaseModel):
+    """A look at the device that was asked for when the ticket was filed."""
+
+    facts: list[DeviceFactOut]
+    as_of: datetime | None = Field(description="When the look ended; null while it is under way.")
+    asked_at: datetime
+    detail: str | None = Field(description="Why it brought nothing, if it did not.")
+
+
+class DeviceOut(BaseModel):
+    """What was known of the ticket's device when the ticket was filed, or tied to it; it stays as it was.
+
+    The desk sees everything that is known. Whoever may know the device (staff, its holder, the holder's
+    guardians) sees when it last checked in, its system, storage, battery, state, and until when it is
+    supported; others only that the desk has it.
+    """
+
+    tag: str
+    kind: str
+    model: str | None
+    serial: str | None
+    withheld: bool = Field(description="True: what is known of it is not for you.")
+    note: str | None = Field(
+        description="How much the facts are worth, in a sentence.",
+        examples=["Last seen by device management 9 days ago; what follows may have changed."],
+    )
+    facts: list[DeviceFactOut]
+    duplicates: list[int] = Field(
+        description="Other tickets about the same device that were open then, of those you see; newest first."
+    )
+    taken_at: datetime
+    fresh: FreshLookOut | None = Field(description="Null where no device management could be asked.")
+
+
 class TicketOut(TicketListed):
-    """One ticket, whole, with its SLA timers."""
+    """One ticket, whole, with its SLA timers and what was known of its device."""
 
     description: str
     resolution: str | None
     vendor: Named | None = Field(description="With whom it is on hold.")
     shared_with: list[int]
     timers: list[TimerOut]
+    device: DeviceOut | None = Field(description="Null where the ticket is about no device.")
 
 
 class TicketPage(BaseModel):
@@ -231,6 +283,7 @@ def shown(row: Any) -> dict[str, Any]:
         "vendor": _named(row.vendor_id, row.vendor_name),
         "shared_with": row.shared_with,
         "timers": timers,
+        "device": device_of(row),
     }
 
 

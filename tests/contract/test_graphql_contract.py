@@ -16,6 +16,22 @@ from schema.enums import ENUMS
 from service.assets.rest import AssetOut, FactOut, LoanOut
 from service.assets.rest import lent as loans
 from service.assets.rest import router as assets
+from service.mdm import (
+    bulks,
+    command_inputs,
+    command_listing,
+    connections,
+    mappings,
+    record_listing,
+    reviewing,
+    syncing,
+)
+from service.mdm import command_rest as device_commands
+from service.mdm import command_wire as commanded
+from service.mdm import rest as managements
+from service.mdm import sync_rest as syncs
+from service.mdm import sync_wire as synced
+from service.mdm import wire as managed
 from service.monitoring import (
     command_rest,
     commanding,
@@ -77,6 +93,17 @@ RENAMED: dict[type[BaseModel], dict[str, str]] = {
     watched.ScanOut: {"id": "scanId"},
     watched.ProbeOut: {"id": "probeId"},
     command_rest.NetworkCommandOut: {"id": "commandId"},
+    managed.MdmConnectionOut: {"id": "connectionId"},
+    managed.MdmMappingOut: {"id": "mappingId"},
+    commanded.MdmCommandOut: {"id": "commandId", "ticket": "ticketNumber"},
+    commanded.MdmBulkListed: {"id": "bulkId"},
+    commanded.MdmBulkOut: {"id": "bulkId"},
+    synced.MdmRunOut: {"id": "runId"},
+    synced.MdmRunLineOut: {"id": "lineId"},
+    synced.MdmRecordListed: {"id": "recordId"},
+    synced.MdmRecordOut: {"id": "recordId"},
+    synced.MdmCandidateOut: {"id": "assetId"},
+    synced.MdmReviewOut: {"id": "reviewId"},
 }
 SHAPES: dict[type[BaseModel], str] = {
     wire.TicketListed: "Ticket",
@@ -89,6 +116,9 @@ SHAPES: dict[type[BaseModel], str] = {
     wire.TimerOut: "SlaTimer",
     wire.EventOut: "TicketEvent",
     wire.LinkOut: "TicketLink",
+    wire.DeviceOut: "TicketDevice",
+    wire.DeviceFactOut: "TicketDeviceFact",
+    wire.FreshLookOut: "TicketDeviceLook",
     PersonOut: "Person",
     PlaceOut: "Place",
     AssetOut: "Asset",
@@ -143,6 +173,29 @@ SHAPES: dict[type[BaseModel], str] = {
     parts_wire.ProjectorOut: "ProjectorState",
     parts_wire.SensorOut: "NetworkSensor",
     parts_wire.LoadOut: "NetworkLoad",
+    managed.MdmSettingOut: "MdmSetting",
+    managed.MdmSupportedOut: "MdmSupported",
+    managed.MdmVendorOut: "MdmVendor",
+    managed.MissingRightOut: "MdmMissingRight",
+    managed.MdmCheckedOut: "MdmChecked",
+    managed.MdmConnectionOut: "MdmConnection",
+    managed.MdmMappingOut: "MdmMapping",
+    commanded.MdmCommandOut: "MdmCommand",
+    commanded.MdmSecretOut: "MdmSecret",
+    commanded.MdmSecretsOut: "MdmSecretsPayload",
+    commanded.MdmBulkListed: "MdmBulk",
+    commanded.MdmBulkOut: "MdmBulk",
+    commanded.BulkDeviceOut: "MdmBulkDevice",
+    commanded.LeftOutOut: "MdmBulkLeftOut",
+    commanded.StateCountOut: "MdmStateCount",
+    managed.UnmappedOut: "MdmUnmapped",
+    synced.MdmCountsOut: "MdmCounts",
+    synced.MdmRunOut: "MdmRun",
+    synced.MdmRunLineOut: "MdmRunLine",
+    synced.MdmRecordListed: "MdmRecord",
+    synced.MdmRecordOut: "MdmRecord",
+    synced.MdmCandidateOut: "MdmCandidate",
+    synced.MdmReviewOut: "MdmReview",
 }
 GUIDED = (
     guided.router,
@@ -153,8 +206,21 @@ GUIDED = (
     authoring_rest.decided,
     authoring_rest.reports,
 )
+MANAGED = (managements.router, syncs.router, device_commands.router)
 NETWORK = (network.router, discovery.router, measured.router, command_rest.router)
-ROUTERS = (tickets, guided.opened, desk_rules, places, people, assets, loans, sla, *NETWORK, *GUIDED)
+ROUTERS = (
+    tickets,
+    guided.opened,
+    desk_rules,
+    places,
+    people,
+    assets,
+    loans,
+    sla,
+    *NETWORK,
+    *MANAGED,
+    *GUIDED,
+)
 READS = {
     "listTickets": "Query.tickets", "countTickets": "Query.ticketCount", "getTicket": "Query.ticket",
     "getTimeline": "Ticket.timeline", "getTicketSla": "Ticket.sla", "getLinks": "Ticket.links",
@@ -178,6 +244,14 @@ READS = {
     "listNetworkScans": "Query.networkScans", "getNetworkScan": "Query.networkScan",
     "getNetworkProbe": "Query.networkProbe", "listPortCommands": "Query.networkCommands",
     "getPortCommand": "Query.networkCommand",
+    "listMdmVendors": "Query.mdmVendors", "listMdmConnections": "Query.mdmConnections",
+    "getMdmConnection": "Query.mdmConnection", "listMdmMappings": "Query.mdmMappings",
+    "getMdmMapping": "Query.mdmMapping", "listMdmUnmapped": "Query.mdmUnmapped",
+    "listMdmRuns": "Query.mdmRuns", "getMdmRun": "Query.mdmRun", "listMdmRunLines": "MdmRun.lines",
+    "listMdmRecords": "Query.mdmRecords", "getMdmRecord": "Query.mdmRecord",
+    "listMdmAssetRecords": "Query.mdmAssetRecords", "listMdmReviews": "Query.mdmReviews",
+    "getMdmReview": "Query.mdmReview", "listMdmCommands": "Query.mdmCommands",
+    "getMdmCommand": "Query.mdmCommand", "listMdmBulks": "Query.mdmBulks", "getMdmBulk": "Query.mdmBulk",
     "listPlaybooks": "Query.playbooks", "getPlaybook": "Query.playbook", "getPlaybookGraph": "Playbook.graph",
     "listPlaybookVersions": "Playbook.versions", "getPlaybookAnalytics": "Playbook.analytics",
     "getPlaybookVersion": "Query.playbookVersion", "listKnownFacts": "Query.knownFacts",
@@ -263,13 +337,22 @@ NETWORK_INPUTS: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("verb", NETWORK_INPUTS)
+MDM_INPUTS: dict[str, type[BaseModel]] = {
+    "addMdmConnection": connections.NewConnection, "editMdmConnection": connections.EditConnection,
+    "setMdmMapping": mappings.SetMapping, "askMdmSync": syncing.AskSync, "decideMdmRun": syncing.DecideRun,
+    "settleMdmReview": reviewing.SettleReview, "askMdmCommand": command_inputs.AskCommand,
+    "approveMdmCommand": command_inputs.ApproveCommand, "refuseMdmCommand": command_inputs.RefuseCommand,
+    "proposeMdmBulk": bulks.ProposeBulk, "confirmMdmBulk": bulks.ConfirmBulk,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", NETWORK_INPUTS | MDM_INPUTS)
 def test_a_verb_on_the_network_takes_the_same_fields_through_both_doors(verb: str) -> None:
     mutation = schema.core.mutation_type
     assert mutation is not None
     given = get_named_type(mutation.fields[verb].args["input"].type)
-    model = NETWORK_INPUTS[verb]
-    own = {"idempotencyKey", "expectedVersion", "id"}
+    model = (NETWORK_INPUTS | MDM_INPUTS)[verb]
+    own = {"idempotencyKey", "expectedVersion", "id"} | ({"assetTag"} if verb == "askMdmCommand" else set())
     assert fields_of(given.name) - own == {to_camel_case(name) for name in model.model_fields}
     for name, field in model.model_fields.items():
         required = str(given.fields[to_camel_case(name)].type).endswith("!")
@@ -282,6 +365,19 @@ def test_lists_of_the_network_are_narrowed_by_the_same_fields() -> None:
         fields_of("NetworkDeviceFilter") | {"q"} == devices_told
     )  # `words` beside the filter, as for tickets
     assert fields_of("NetworkFaultFilter") == {to_camel_case(name) for name in FaultFilter.model_fields}
+
+
+def test_commands_are_narrowed_and_take_arguments_by_the_same_fields() -> None:
+    for name, model in (
+        ("MdmCommandFilter", command_listing.CommandFilter),
+        ("MdmCommandArguments", command_inputs.CommandArguments),
+    ):
+        assert fields_of(name) == {to_camel_case(field) for field in model.model_fields}
+
+
+def test_records_of_devices_are_narrowed_by_the_same_fields() -> None:
+    told = {to_camel_case(name) for name in record_listing.RecordFilter.model_fields}
+    assert fields_of("MdmRecordFilter") == told
 
 
 @pytest.mark.parametrize("model", SHAPES, ids=lambda model: model.__name__)
@@ -318,7 +414,8 @@ WHOLE = """query($n: Int!) { ticket(number: $n) {
     openedAt reportedAt updatedAt nextDueAt firstResponseAt lastReplyAt resolvedAt closedAt
     holdReason holdUntil cause fix outcome reopens version description resolution sharedWith
     vendor { personId name } timers { agreement policy target cycle state startedAt dueAt stoppedAt breachedAt
-    targetMinutes } } }"""
+    targetMinutes }
+    device { tag kind model serial withheld note takenAt duplicates facts { name } fresh { asOf } } } }"""
 
 
 def as_rest(value: Any) -> Any:
@@ -352,6 +449,7 @@ async def test_both_doors_tell_the_same_of_one_ticket(desk: Desk) -> None:
     for timer in rest["timers"]:
         for key in list(timer):
             timer[to_camel_case(key)] = timer.pop(key)
+    rest["device"] = {to_camel_case(name): value for name, value in rest["device"].items()}
     same_instants(rest["timers"])
     same_instants(graph["timers"])
     assert {to_camel_case(name): value for name, value in rest.items()} == graph

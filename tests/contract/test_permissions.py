@@ -16,7 +16,7 @@ from schema import schema
 from service.core.actor import SYSTEM, Role
 from service.core.settings import settings
 from service.core.work import Work
-from service.monitoring.history import series_for
+from service.monitoring.history import ensure_series
 from service.monitoring.models import NetworkDevice, ReachBy
 from service.playbooks.models import VersionStatus
 from service.tickets.models import Notice
@@ -256,6 +256,77 @@ OPERATIONS: dict[str, Try] = {
     ),
     "listPortCommands": Try(DESK, "GET", "/network/commands"),
     "getPortCommand": Try(DESK, "GET", "/network/commands/{command}"),
+    "listMdmVendors": Try(DESK, "GET", "/mdm/vendors"),
+    "listMdmConnections": Try(DESK, "GET", "/mdm/connections"),
+    "addMdmConnection": Try(
+        ADMIN,
+        "POST",
+        "/mdm/connections",
+        lambda _: {
+            "name": makers.unique("mdm"),
+            "vendor": "fleet",
+            "settings": {"base_url": "https://fleet.invalid", "token": "x"},
+            "enabled": False,
+        },
+    ),
+    "getMdmConnection": Try(DESK, "GET", "/mdm/connections/{mdm_connection}"),
+    "editMdmConnection": Try(
+        ADMIN, "PATCH", "/mdm/connections/{mdm_connection}", lambda _: {"guard_percent": 10}
+    ),
+    "deleteMdmConnection": Try(ADMIN, "DELETE", "/mdm/connections/{mdm_connection}"),
+    "checkMdmConnection": Try(ADMIN, "POST", "/mdm/connections/{mdm_connection}/check"),
+    "listMdmMappings": Try(DESK, "GET", "/mdm/mappings"),
+    "setMdmMapping": Try(
+        CONFIGURES,
+        "PUT",
+        "/mdm/mappings",
+        lambda w: {"kind": "site", "word": "/A", "place_id": w.ids["school"]},
+    ),
+    "getMdmMapping": Try(DESK, "GET", "/mdm/mappings/{mdm_mapping}"),
+    "deleteMdmMapping": Try(CONFIGURES, "DELETE", "/mdm/mappings/{mdm_mapping}"),
+    "listMdmUnmapped": Try(DESK, "GET", "/mdm/unmapped?kind=site"),
+    "askMdmSync": Try(RUNS_NETWORK, "POST", "/mdm/connections/{mdm_enabled}/sync", lambda _: {}),
+    "askMdmCommand": Try(
+        RUNS_NETWORK,
+        "POST",
+        "/mdm/assets/{commanded}/commands",
+        lambda _: {"verb": "wipe", "reason": "It is sold"},
+    ),
+    "listMdmCommands": Try(DESK, "GET", "/mdm/commands"),
+    "getMdmCommand": Try(DESK, "GET", "/mdm/commands/{mdm_command}"),
+    "approveMdmCommand": Try(CONFIGURES, "POST", "/mdm/commands/{mdm_command}/approve", lambda _: {}),
+    "refuseMdmCommand": Try(
+        CONFIGURES, "POST", "/mdm/commands/{mdm_command}/refuse", lambda _: {"reason": "Not this one"}
+    ),
+    "cancelMdmCommand": Try(CONFIGURES, "POST", "/mdm/commands/{mdm_command}/cancel"),
+    "readMdmCommandSecrets": Try(CONFIGURES, "POST", "/mdm/commands/{mdm_command}/secrets"),
+    "proposeMdmBulk": Try(
+        CONFIGURES,
+        "POST",
+        "/mdm/bulk-commands",
+        lambda w: {"verb": "sync", "reason": "Before the holidays", "tags": [w.ids["commanded"]]},
+    ),
+    "listMdmBulks": Try(DESK, "GET", "/mdm/bulk-commands"),
+    "getMdmBulk": Try(DESK, "GET", "/mdm/bulk-commands/{mdm_bulk}"),
+    "confirmMdmBulk": Try(
+        CONFIGURES,
+        "POST",
+        "/mdm/bulk-commands/{mdm_bulk}/confirm",
+        lambda w: {"digest": w.ids["bulk_digest"]},
+    ),
+    "listMdmRuns": Try(DESK, "GET", "/mdm/runs"),
+    "getMdmRun": Try(DESK, "GET", "/mdm/runs/{mdm_held}"),
+    "listMdmRunLines": Try(DESK, "GET", "/mdm/runs/{mdm_held}/lines"),
+    "decideMdmRun": Try(CONFIGURES, "POST", "/mdm/runs/{mdm_held}/decide", lambda _: {"go": False}),
+    "cancelMdmRun": Try(RUNS_NETWORK, "POST", "/mdm/runs/{mdm_asked}/cancel"),
+    "listMdmRecords": Try(DESK, "GET", "/mdm/records"),
+    "getMdmRecord": Try(DESK, "GET", "/mdm/records/{mdm_record}"),
+    "listMdmAssetRecords": Try(DESK, "GET", "/mdm/assets/{tag}/records"),
+    "listMdmReviews": Try(DESK, "GET", "/mdm/reviews"),
+    "getMdmReview": Try(DESK, "GET", "/mdm/reviews/{mdm_review}"),
+    "settleMdmReview": Try(
+        RUNS_NETWORK, "POST", "/mdm/reviews/{mdm_review}/settle", lambda _: {"how": "none"}
+    ),
     "suggestPlaybooks": Try(EVERYBODY, "GET", "/playbook-suggestions?words=frobnicator"),
     "startRun": Try(EVERYBODY - {"vendor"}, "POST", "/playbook-runs", lambda _: {"playbook": "matrix"}),
     "listRuns": Try(EVERYBODY, "GET", "/playbook-runs"),
@@ -361,6 +432,24 @@ QUERIES: dict[str, str] = {
     "getNetworkProbe": '{ networkProbe(id: "%(probe)s") { state } }',
     "listPortCommands": "{ networkCommands(first: 1) { nodes { state } } }",
     "getPortCommand": '{ networkCommand(id: "%(command)s") { verb state } }',
+    "listMdmVendors": "{ mdmVendors { label } }",
+    "listMdmConnections": "{ mdmConnections(first: 1) { nodes { name } } }",
+    "getMdmConnection": '{ mdmConnection(id: "%(mdm_connection)s") { hasSecrets } }',
+    "listMdmMappings": "{ mdmMappings(first: 1) { nodes { word } } }",
+    "getMdmMapping": '{ mdmMapping(id: "%(mdm_mapping)s") { word } }',
+    "listMdmUnmapped": "{ mdmUnmapped(kind: SITE, first: 1) { nodes { word } } }",
+    "listMdmCommands": "{ mdmCommands(first: 1) { nodes { verb state } } }",
+    "getMdmCommand": '{ mdmCommand(id: "%(mdm_command)s") { hasSecrets } }',
+    "listMdmBulks": "{ mdmBulks(first: 1) { nodes { count counts { state count } } } }",
+    "getMdmBulk": '{ mdmBulk(id: "%(mdm_bulk)s") { devices { assetTag } leftOut { why } } }',
+    "listMdmRuns": "{ mdmRuns(first: 1) { nodes { state counts { listed } } } }",
+    "getMdmRun": '{ mdmRun(id: "%(mdm_held)s") { state } }',
+    "listMdmRunLines": '{ mdmRun(id: "%(mdm_held)s") { lines(first: 1) { nodes { why } } } }',
+    "listMdmRecords": "{ mdmRecords(first: 1) { nodes { externalId } } }",
+    "getMdmRecord": '{ mdmRecord(id: "%(mdm_record)s") { device } }',
+    "listMdmAssetRecords": '{ mdmAssetRecords(tag: "%(tag)s") { device } }',
+    "listMdmReviews": "{ mdmReviews(first: 1) { nodes { why candidates { tag } } } }",
+    "getMdmReview": '{ mdmReview(id: "%(mdm_review)s") { why } }',
     "suggestPlaybooks": '{ suggestPlaybooks(words: "frobnicator") { playbook } }',
     "listRuns": "{ playbookRuns(first: 1) { nodes { path } } }",
     "getRun": '{ playbookRun(id: "%(run)s") { title step { text } } }',
@@ -385,8 +474,10 @@ SUBJECTS = {
     "other_staff": "id", "requester": "id", "spare": "id", "spare_token": "id", "spare_tag": "tag",
     "notice": "noticeId", "run": "run", "version": "id", "fact": "factId", "loan": "loanId",
     "network_device": "id", "credential": "id", "maintenance": "id", "powered": "id",
+    "mdm_connection": "id", "mdm_mapping": "id", "mdm_enabled": "id", "mdm_held": "id",
+    "mdm_asked": "id", "mdm_review": "id", "commanded": "assetTag", "mdm_command": "id", "mdm_bulk": "id",
 }  # fmt: skip
-CODED = {"role", "kind", "impact", "cause", "fix", "state", "version", "verb"}
+CODED = {"role", "kind", "vendor", "impact", "cause", "fix", "state", "version", "verb", "how"}
 OPEN_TO_ALL = {"healthz", "readyz", "metrics"}
 
 
@@ -428,7 +519,7 @@ async def _measured(work: Work) -> int:
     )  # fmt: skip
     work.session.add(device)
     await work.session.flush()
-    await series_for(work.session, device.id, [("cpu.percent", "", "%")])
+    await ensure_series(work.session, {device.id: [("cpu.percent", "", "%")]})
     return device.id
 
 
@@ -489,12 +580,24 @@ async def subjects(wanted: Try, world: World) -> dict[str, Any]:
         ("probe", world.probe),
         ("powered", world.powered),
         ("command", world.command),
+        ("mdm_connection", world.mdm_connection),
+        ("mdm_mapping", world.mdm_mapping),
+        ("mdm_enabled", world.mdm_enabled),
+        ("mdm_asked", world.mdm_asked),
+        ("mdm_held", world.mdm_held),
+        ("mdm_record", world.mdm_record),
+        ("mdm_review", world.mdm_review),
+        ("commanded", world.commanded),
+        ("mdm_command", world.mdm_command),
+        ("mdm_bulk", world.mdm_bulk),
     ):
         if f"{{{subject}}}" in wanted.path:
             names[subject] = await make()
     if "{mac}" in wanted.path:
         await world.network_device()
         names["mac"] = MAC
+    if wanted.path.endswith("/bulk-commands"):
+        world.ids["commanded"] = await world.commanded()
     if wanted.path.endswith("/credentials/order"):
         world.ids["credentials"] = await world.credentials()
     return names

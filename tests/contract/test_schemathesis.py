@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import one_of
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -25,6 +30,8 @@ from service.core.work import Resources
 from tests import makers
 from tests.conftest import fresh_database, serving
 
+ROOT = Path(__file__).parents[2]
+EXAMPLES = 8
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -58,12 +65,31 @@ async def _furnished(url: str) -> str:
     return secret
 
 
-schema = schemathesis.openapi.from_dict(make_app("postgresql://nowhere/none").openapi())
+OPERATIONS = re.findall(r"^ +operationId: (\w+)$", (ROOT / "openapi.yaml").read_text(), re.MULTILINE)
+"""By their ids, from the document as it is kept, which a check holds to the code."""
 
 
-@schema.parametrize()
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_the_service_keeps_its_contract(case: Any, desk: tuple[str, str]) -> None:
+@cache
+def operations() -> dict[str, Any]:
+    """The same, as they can be made requests of."""
+    schema = schemathesis.openapi.from_dict(make_app("postgresql://nowhere/none").openapi())
+    found = (result.ok() for result in schema.get_all_operations())
+    return {operation.definition.raw["operationId"]: operation for operation in found}
+
+
+def test_every_operation_is_tried() -> None:
+    assert sorted(OPERATIONS) == sorted(operations())
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_service_keeps_its_contract(operation: str, desk: tuple[str, str]) -> None:
     address, secret = desk
-    answer = case.call(base_url=address, headers=makers.bearer(secret), timeout=20)
-    case.validate_response(answer, checks=CHECKS)
+    made = [operations()[operation].as_strategy(generation_mode=mode) for mode in GenerationMode]
+
+    @given(case=one_of(*made))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    def keeps(case: Any) -> None:
+        answer = case.call(base_url=address, headers=makers.bearer(secret), timeout=20)
+        case.validate_response(answer, checks=CHECKS)
+
+    keeps()

@@ -6,13 +6,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from integrations.mdm.port import Enrolment, ManagedDevice, Platform, Verb
 from integrations.snmp.reading import Port, Reading
 from service.assets import loans
 from service.assets.models import AssetKind
 from service.core.actor import SYSTEM, Role
+from service.core.vault import open_vault
 from service.core.work import Resources
+from service.mdm.bulks import ProposeBulk, propose_bulk
+from service.mdm.command_inputs import AskCommand
+from service.mdm.commanding import ask_command
+from service.mdm.mappings import SetMapping, set_mapping
+from service.mdm.models import MappingKind, MdmConnection, MdmRecord, MdmReview, MdmRun, ReviewWhy, SyncState
+from service.mdm.syncing import AskSync, ask_sync
 from service.monitoring.maintenance import PlanMaintenance, plan_maintenance
 from service.monitoring.models import (
     CommandState,
@@ -135,6 +143,86 @@ class World:
                 device_id=device_id, ends_at=work.now + timedelta(hours=1), reason="New switch"
             )
             return (await plan_maintenance(work, wanted)).id
+
+    async def mdm_connection(self) -> int:
+        async with self.resources.begin(SYSTEM) as work:
+            return (await makers.make_mdm_connection(work, enabled=False)).id
+
+    async def mdm_mapping(self) -> int:
+        async with self.resources.begin(SYSTEM) as work:
+            wanted = SetMapping(
+                kind=MappingKind.SITE, word=makers.unique("/Schools"), place_id=self.ids["school"]
+            )
+            return (await set_mapping(work, wanted)).id
+
+    async def mdm_enabled(self) -> int:
+        """A connection that is switched on and has nothing going; one for all, as they are few."""
+        async with self.resources.begin(SYSTEM) as work:
+            if "mdm_enabled" not in self.ids:
+                self.ids["mdm_enabled"] = (await makers.make_mdm_connection(work)).id
+            ours = MdmRun.connection_id == self.ids["mdm_enabled"]
+            await work.session.execute(update(MdmRun).where(ours).values(state=SyncState.DISCARDED))
+        return int(self.ids["mdm_enabled"])
+
+    async def commanded(self) -> str:
+        """A device by its tag, of a connection by which commands may be sent."""
+        async with self.resources.begin(SYSTEM) as work:
+            if "commands_by" not in self.ids:
+                made = await makers.make_mdm_connection(work, allows_commands=True)
+                self.ids["commands_by"] = made.id
+            connection = await work.session.get_one(MdmConnection, self.ids["commands_by"])
+            asset = await makers.make_asset(work)
+            device = ManagedDevice(
+                makers.unique("device"), platform=Platform.MACOS, enrolment=Enrolment.ENROLLED
+            )
+            await makers.make_mdm_record(work, connection, device, asset_id=asset.id)
+            return str(asset.tag)
+
+    async def mdm_command(self) -> int:
+        """A wipe that a playbook asked for and that waits for a person; it has a secret."""
+        tag = await self.commanded()
+        async with self.resources.begin(SYSTEM) as work:
+            wanted = AskCommand(verb=Verb.WIPE, reason="It is sold")
+            command = await ask_command(work, tag, wanted)
+            command.action_id, command.told = 1, open_vault().seal({"pin": "271828"})
+            return command.id
+
+    async def mdm_bulk(self) -> int:
+        tag = await self.commanded()
+        async with self.resources.begin(SYSTEM) as work:
+            wanted = ProposeBulk(verb=Verb.SYNC, reason="Before the holidays", tags=[tag])
+            bulk = await propose_bulk(work, wanted)
+            self.ids["bulk_digest"] = bulk.digest
+            return bulk.id
+
+    async def mdm_asked(self) -> int:
+        """A sync that waits for a worker."""
+        connection_id = await self.mdm_enabled()
+        async with self.resources.begin(SYSTEM) as work:
+            return (await ask_sync(work, connection_id, AskSync())).id
+
+    async def mdm_held(self) -> int:
+        """A sync that waits for a person."""
+        run_id = await self.mdm_asked()
+        async with self.resources.begin(SYSTEM) as work:
+            (await work.session.get_one(MdmRun, run_id)).state = SyncState.HELD
+        return run_id
+
+    async def mdm_record(self) -> int:
+        """A device that is no asset yet."""
+        connection_id = await self.mdm_enabled()
+        async with self.resources.begin(SYSTEM) as work:
+            connection = await work.session.get_one(MdmConnection, connection_id)
+            return (await makers.make_mdm_record(work, connection)).id
+
+    async def mdm_review(self) -> int:
+        record_id = await self.mdm_record()
+        async with self.resources.begin(SYSTEM) as work:
+            record = await work.session.get_one(MdmRecord, record_id)
+            review = MdmReview(record_id=record.id, why=ReviewWhy.NO_NAME, candidates=[], raised_at=work.now)
+            work.session.add(review)
+            await work.session.flush()
+            return review.id
 
     async def probe(self) -> int:
         async with self.resources.begin(SYSTEM) as work:

@@ -9,17 +9,34 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.core.database import make_engine
+from service.core.migrating import migrate
+from service.core.work import Resources
+from service.demo.fill import ensure_filled
 from tests.conftest import fresh_database
 from tests.ports import free_port
 
 PATIENCE = 120.0
+DEMO_NOW = datetime(2026, 12, 3, 20, 15, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+async def filled_demo(server_url: str) -> AsyncIterator[str]:
+    """A database filled as if it were a Thursday afternoon in December: to be copied, not to be used."""
+    with fresh_database(server_url, "fb_demo") as url:
+        migrate(url)
+        resources = Resources(engine=make_engine(url, pool=2), clock=lambda: DEMO_NOW)
+        assert await ensure_filled(resources)
+        await resources.close()
+        yield url
 
 
 @dataclass(frozen=True)

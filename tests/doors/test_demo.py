@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -45,21 +44,19 @@ from service.sla.policy import Agreement, Policy
 from service.tickets.lifecycle import Status, moved
 from service.tickets.models import Channel, Queue, Ticket, TicketEvent
 from tests.conftest import fresh_database
+from tests.doors.conftest import DEMO_NOW as NOW
 
-NOW = datetime(2026, 12, 3, 20, 15, tzinfo=UTC)
 NOTHING = (Policy(targets={}), Calendar("UTC", {}))
 pytestmark = pytest.mark.xdist_group("demo")
 
 
 @pytest.fixture(scope="module")
-async def demo(server_url: str) -> AsyncIterator[Resources]:
-    """A desk of its own, filled as if it were a Thursday afternoon in December."""
-    with fresh_database(server_url, f"demo_{uuid.uuid4().hex[:12]}") as url:
-        migrate(url)
+async def demo(server_url: str, filled_demo: str) -> AsyncIterator[Resources]:
+    """A filled desk of its own."""
+    with fresh_database(server_url, "demo", like=filled_demo) as url:
         engine = make_engine(url, pool=2)
         resources = Resources(engine=engine, clock=lambda: NOW)
         resources.identify = identify_with(resources)
-        assert await ensure_filled(resources)
         yield resources
         await engine.dispose()
 

@@ -274,6 +274,9 @@ def test_a_scan_is_asked_for_done_and_shown_and_its_devices_are_listed(desk: Des
     assert "2 asked, 1 answered, 1 watched." in shown.stdout
     again = json.loads(network(*words, "--json").stdout)
     assert (again["state"], again["found"][0]["is_new"]) == ("done", False)
+    looked = json.loads(network(*words, "--only-look", "--json").stdout)
+    assert (looked["answered"], looked["adopted"]) == (1, 0)
+    assert looked["found"][0]["device_id"] == again["found"][0]["device_id"]
     rows = json.loads(network("devices", "--q", "prn-cli", "--json").stdout)
     assert [(row["name"], row["address"], row["snmp"]) for row in rows] == [("prn-cli", "127.66.0.1", "ok")]
     assert "prn-cli" in network("devices").stdout
@@ -281,12 +284,32 @@ def test_a_scan_is_asked_for_done_and_shown_and_its_devices_are_listed(desk: Des
     assert "printer.jammed" in network("faults").stdout
     told = json.loads(network("faults", "--all", "--json").stdout)
     assert "Tray 2" in [fault["label"] for fault in told]
+    assert all("ticket" in fault and "ticket_id" not in fault for fault in told)
 
 
 def test_a_scan_of_what_must_not_be_asked_is_refused_with_a_sentence(desk: Desk) -> None:
     result = network("scan", "224.0.0.1")
     assert result.exit_code == 1
     assert "multicast" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("10.0.0.0/8",), "“10.0.0.0/8” is more than 4,096 addresses. Name fewer at a time."),
+        (("10.0.0.9-10.0.0.1",), "“10.0.0.9-10.0.0.1” ends before it begins."),
+        (
+            tuple(f"10.0.0.{n}" for n in range(65)),
+            "targets: List should have at most 64 items after validation, not 65",
+        ),
+    ],
+)
+def test_a_scan_that_cannot_be_is_refused_in_nothing_but_a_sentence(
+    words: tuple[str, ...], said: str
+) -> None:
+    result = network("scan", *words)
+    assert result.exit_code == 1
+    assert " ".join(result.stderr.split()) == f"firstbell: {said}"
 
 
 def test_a_scan_without_a_credential_that_opens_ends_with_one(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from integrations.snmp.reading import DeviceKind
 from schema.nodes import global_id
 from service.core.actor import SYSTEM, Role
-from service.monitoring.history import series_for, store_samples
+from service.monitoring.history import ensure_series, store_samples
 from service.monitoring.models import NetworkDevice, NetworkWatch, ReachBy, ReachState, SnmpState
 from tests import makers
 
@@ -53,7 +53,7 @@ async def watched(app: Any) -> Watched:
             )
         )
         await work.session.flush()
-        await series_for(work.session, device.id, [("fan.speed", "1", "rpm"), ("fan.speed", "2", "rpm")])
+        await ensure_series(work.session, {device.id: [("fan.speed", "1", "rpm"), ("fan.speed", "2", "rpm")]})
         raw = (await work.connection.get_raw_connection()).driver_connection
         assert isinstance(raw, psycopg.AsyncConnection)
         await store_samples(raw, [(device.id, at, [1000.5 * n, None]) for n, at in enumerate(made.at, 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import select, text
@@ -350,3 +351,34 @@ async def test_teachers_tickets_are_tied_to_what_broke_and_told_once(url: str) -
             assert ticket.status.value == "new"
             page = await timeline(work, numbers[1])
             assert all("caused" not in str(row) for row in page.rows)
+
+
+async def test_the_ticket_of_a_port_ends_when_it_is_up_also_if_nothing_hangs_on_it_any_more(url: str) -> None:
+    async with a_lab(url, "kbm-ap-102") as lab:
+        await lab.run(6)
+        switch, port = str(lab.school["kbm-ap-102"].spec.parent), lab.school["kbm-ap-102"].port
+        lab.school.port_down(switch, port)
+        await lab.run(8)
+        assert [status for _, status in await lab.told()] == ["new"]
+        async with lab.work() as work:
+            await work.session.execute(
+                text("DELETE FROM network_devices WHERE id = :id"), {"id": lab.ids["kbm-ap-102"]}
+            )
+        lab.school.port_up(switch, port)
+        await lab.run(16)
+        assert [status for _, status in await lab.told()] == ["resolved"]
+
+
+async def test_what_hangs_on_a_silent_switch_has_it_asked_no_more_often_than_it_is_anyhow(url: str) -> None:
+    async with a_lab(url, "kbm-ap-*") as lab:
+        await quiet(lab)
+        switch = str(lab.school["kbm-ap-102"].spec.parent)
+        lab.school.die(switch)
+        looks = {(await lab.watch(switch)).polled_at}
+        for _ in range(36):
+            await lab.run(5 / 60)
+            looks.add((await lab.watch(switch)).polled_at)
+        instants = sorted(at for at in looks if at is not None)
+        assert len(instants) >= 5
+        assert min(after - before for before, after in pairwise(instants)) >= timedelta(seconds=15)
+        assert len(await lab.told()) == 1

@@ -15,13 +15,13 @@ from integrations.snmp.understanding import poll_plan
 from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
 from service.core.migrating import migrate
-from service.core.work import Resources
+from service.core.work import Resources, Work
 from service.monitoring.devices import EditDevice, edit_device
 from service.monitoring.judging import Judged, Watched, judge
 from service.monitoring.memory import Memory
 from service.monitoring.models import NetworkDevice, NetworkWatch
 from service.monitoring.planned import Planned
-from service.monitoring.polling import keep, take_due
+from service.monitoring.polling import keep, look_now, look_soon, take_due
 from service.monitoring.reporting import report
 from service.monitoring.rules import UNREACHABLE
 from service.monitoring.transitions import Recovered
@@ -128,3 +128,67 @@ async def test_what_nobody_watches_any_more_is_not_put_back_on_the_schedule(desk
     async with desk.begin(SYSTEM) as work:
         assert await keep(work, lease, [one]) == frozenset()
     assert await next_poll(desk, one.watched.device_id) is None
+
+
+async def report_of(work: Work, one: Judged) -> None:
+    await report(work, PROFILES, one.watched.device_id, one.transitions)
+
+
+async def test_a_batch_and_the_settling_sweep_do_not_wait_for_each_other(desk: Resources) -> None:
+    lease, one = await leased(desk)
+    device_id = one.watched.device_id
+    async with desk.begin(SYSTEM) as sweep:
+        await report(sweep, PROFILES, device_id, ())
+        async with desk.begin(SYSTEM) as batch:
+            keeping = asyncio.create_task(keep(batch, lease, [one]))
+            await asyncio.sleep(0.05)
+            await asyncio.wait_for(look_now(sweep, {device_id}), 0.5)
+            await sweep.session.commit()
+            assert await asyncio.wait_for(keeping, 2) == {device_id}
+            await report_of(batch, one)
+
+
+async def test_a_batch_and_an_edit_of_its_device_do_not_wait_for_each_other(desk: Resources) -> None:
+    lease, one = await leased(desk)
+    device_id = one.watched.device_id
+
+    async def edit() -> None:
+        async with desk.begin(SYSTEM) as work:
+            await edit_device(work, device_id, EditDevice(address="10.9.9.9"))
+
+    async with desk.begin(SYSTEM) as batch:
+        assert await keep(batch, lease, [one]) == {device_id}
+        editing = asyncio.create_task(edit())
+        await asyncio.sleep(0.05)
+        await asyncio.wait_for(report_of(batch, one), 0.9)
+    await asyncio.wait_for(editing, 2)
+
+
+async def test_a_look_that_is_asked_for_while_a_device_is_polled_is_not_lost(desk: Resources) -> None:
+    lease, one = await leased(desk)
+    desk.clock = lambda: NOW + timedelta(seconds=1)
+    async with desk.begin(SYSTEM) as work:
+        await look_now(work, {one.watched.device_id})
+    async with desk.begin(SYSTEM) as work:
+        await keep(work, lease, [one])
+    assert await next_poll(desk, one.watched.device_id) == NOW + timedelta(seconds=1)
+
+
+async def test_what_others_wait_for_is_looked_at_every_15_seconds_at_most(desk: Resources) -> None:
+    lease, one = await leased(desk)
+    device_id = one.watched.device_id
+    async with desk.begin(SYSTEM) as work:
+        await look_soon(work, {device_id})
+    assert await next_poll(desk, device_id) == NOW
+    async with desk.begin(SYSTEM) as work:
+        assert await keep(work, lease, [one]) == {device_id}
+        watch = await work.session.get_one(NetworkWatch, device_id)
+        watch.polled_at, watch.next_poll_at = NOW, NOW + timedelta(minutes=5)
+    for seconds, look in ((5, 15), (10, 15), (20, 15), (14, 15)):
+        desk.clock = lambda seconds=seconds: NOW + timedelta(seconds=seconds)  # type: ignore[misc]
+        async with desk.begin(SYSTEM) as work:
+            await look_soon(work, {device_id})
+        assert await next_poll(desk, device_id) == NOW + timedelta(seconds=look)
+    async with desk.begin(SYSTEM) as work:
+        await look_now(work, {device_id})
+    assert await next_poll(desk, device_id) == NOW + timedelta(seconds=14)

@@ -1,40 +1,61 @@
-"""A worker of a district whose device management is connected: what it said once is said again.
+"""A worker of a district whose Chromebooks Google manages: a simulated Google, over HTTP in this process.
 
-It stands in for the result of the job `mdm.send_command`, not for any code of the desk: a restart is
-acknowledged, and the device checks in a moment later.
+Its clock runs a minute a second, so that a restart is done soon; a device that is told to restart checks in.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from datetime import UTC, datetime
 
-from procrastinate import JobContext
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from service.assets.facts import FactIn, keep_facts
+from integrations.mdm.simulated.google import SimulatedGoogle
+from integrations.mdm.simulated.server import Answer, Asked, Clock, serving
 from service.commands import base
 from service.core import logs
-from service.core.actor import SYSTEM
-from service.core.outbox import enqueue, jobs, resources_of
 from service.core.settings import settings
 from service.worker import run_worker
 
-RECORDED = {"restart": "ok", "sync": "ok"}
+DEVICE = "7f3c2a10-0000-4000-8000-000000000001"
+FASTER = 60
 
 
-@jobs.task(name="mdm.send_command", pass_context=True, queue="desk")
-async def send_command(
-    context: JobContext, action_id: int, asset_id: int, arguments: dict[str, Any], key: str
-) -> None:
-    async with resources_of(context).begin(SYSTEM) as work:
-        result = RECORDED.get(arguments["command"], "unsupported")
-        seen = FactIn(name="device.last_seen", value=work.now.isoformat())
-        await keep_facts(work, asset_id, "recorded", [seen])
-        await enqueue(work, "playbooks.hear", action_id=action_id, result=result, detail=key)
+class Hurried(Clock):
+    """Time as it is at first, and `FASTER` times as fast from then on."""
+
+    def __init__(self) -> None:
+        self._began = datetime.now(UTC)
+
+    @property
+    def now(self) -> datetime:  # type: ignore[override]
+        return self._began + FASTER * (datetime.now(UTC) - self._began)
+
+
+class School(SimulatedGoogle):
+    """One Chromebook."""
+
+    def __init__(self, key: RSAPublicKey) -> None:
+        super().__init__(key, Hurried())
+        self.devices = {DEVICE: self.devices[DEVICE]}
+        self.telemetry = {}
+
+    async def answer(self, asked: Asked) -> Answer:
+        before = len(self.effects)
+        given = await super().answer(asked)
+        if len(self.effects) > before:
+            self.devices[DEVICE]["lastSync"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+        return given
 
 
 async def work_off(url: str) -> None:
-    async with base.resources(url) as resources:
+    key = load_pem_public_key(os.environ["SIMULATED_GOOGLE_KEY"].encode())
+    assert isinstance(key, RSAPublicKey)
+    async with (
+        serving(School(key), int(os.environ["SIMULATED_GOOGLE_PORT"])),
+        base.resources(url) as resources,
+    ):
         await run_worker(url, resources, settings())
 
 

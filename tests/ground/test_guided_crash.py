@@ -15,14 +15,19 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import create_engine, text
 
+from integrations.mdm.port import Enrolment, ManagedDevice, Platform
+from integrations.mdm.simulated.google_tokens import ADMIN, service_account
 from service.assets.facts import FactIn, keep_facts
 from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
-from service.core.work import Resources
+from service.core.work import Resources, Work
 from tests import makers
 from tests.conftest import fresh_database
+from tests.doubles.connected_worker import DEVICE
 from tests.ground.test_crash import ready
 from tests.ports import free_port
 
@@ -36,6 +41,8 @@ class District:
         self.url = url
         self.folder = folder
         self.port = free_port()
+        self.google_port = free_port()
+        self.google_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.tokens: dict[str, str] = {}
         self.tag = ""
@@ -45,7 +52,13 @@ class District:
             "api": ["service.cli", "serve", "--port", str(self.port)],
             "worker": ["tests.doubles.connected_worker"],
         }[what]
-        environment = os.environ | {"FIRSTBELL_DATABASE_URL": self.url, "FIRSTBELL_LOG_LEVEL": "warning"}
+        public = self.google_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        environment = os.environ | {
+            "FIRSTBELL_DATABASE_URL": self.url,
+            "FIRSTBELL_LOG_LEVEL": "warning",
+            "SIMULATED_GOOGLE_KEY": public.decode(),
+            "SIMULATED_GOOGLE_PORT": str(self.google_port),
+        }
         self.running[what] = _process(module, environment, self.folder / what)
         if what == "api":
             await ready(self.port)
@@ -71,12 +84,30 @@ class District:
             asset = await makers.make_asset(
                 work, holder_id=teacher.id, school_id=school.id, place_id=school.id
             )
+            await self._connect(work, asset.id)
             self.tokens = {
                 "teacher": await makers.token_for(work, teacher),
                 "technician": await makers.token_for(work, technician),
             }
             self.tag, self.asset_id = asset.tag, asset.id
         await resources.engine.dispose()
+
+    async def _connect(self, work: Work, asset_id: int) -> None:
+        """Google manages the Chromebook, and takes commands for it."""
+        connection = await makers.make_mdm_connection(
+            work,
+            vendor="google",
+            allows_commands=True,
+            settings={
+                "admin": ADMIN,
+                "service_account": service_account(self.google_key),
+                "base_url": f"http://127.0.0.1:{self.google_port}",
+            },
+        )
+        device = ManagedDevice(
+            DEVICE, serial="FBCHR0001", platform=Platform.CHROMEOS, enrolment=Enrolment.ENROLLED
+        )
+        await makers.make_mdm_record(work, connection, device, asset_id=asset_id)
 
     async def knows(self, **facts: Any) -> None:
         resources = Resources(engine=make_engine(self.url, pool=2))
@@ -97,7 +128,7 @@ class District:
 
     async def until(self, run: int, path: str) -> Any:
         """The run once it stands at a step."""
-        for _ in range(200):
+        for _ in range(600):
             shown = await self.ask("GET", f"/playbook-runs/{run}")
             if shown["path"] == path:
                 return shown

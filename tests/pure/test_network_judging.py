@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+import pytest
 
 from integrations.snmp.profile import load_profiles
 from integrations.snmp.target import Answers
 from integrations.snmp.understanding import poll_plan, rows_of, understand
-from service.monitoring.current import current_of
+from service.monitoring.current import ports_of
 from service.monitoring.judging import Judged, Watched, judge
 from service.monitoring.memory import Memory
 from service.monitoring.planned import Planned
@@ -101,7 +102,7 @@ def test_a_number_without_a_place_waits_for_one() -> None:
 def test_states_are_stored_when_they_move_and_not_when_counters_do() -> None:
     plan = planned(switch(3))
     first = polled(watched(plan), switch(3), 0)
-    assert first.current == current_of(plan.plan.read(switch(3)))
+    assert first.current == ports_of(plan.plan.read(switch(3)).ports)
     second = polled(watched(plan, first), switch(3, octets=9), 1)
     assert second.current is None
     down = polled(watched(plan, second), switch(3) | {f"{IF}.8.2": 2}, 2)
@@ -132,3 +133,57 @@ def test_errors_of_an_hour_are_found_when_they_are_many_and_followed_until_they_
         [],
         [],
     ]
+
+
+@pytest.mark.parametrize(("confirm", "looks"), [(None, 4), (1, 1), (6, 6)])
+def test_a_devices_own_checks_are_as_patient_as_its_profile_says(confirm: int | None, looks: int) -> None:
+    faults = {
+        name: spec.model_copy(update={"confirm": confirm}) if name.startswith("device.") else spec
+        for name, spec in PROFILE.faults.items()
+    }
+    patient = PROFILE.model_copy(update={"faults": faults})
+    for check, is_there in (("device.unreachable", False), ("device.snmp", True)):
+        last = polled(watched(planned(switch(1))), switch(1), 0)
+        said = []
+        for n in range(1, looks + 1):
+            device = watched(planned(switch(1)), last)
+            device.profile = patient
+            last = judge(device, START + timedelta(seconds=15 * n), None, "silent", is_there)
+            said += [(type(one).__name__, n) for one in last.transitions if one.check == check]
+        assert said[-1] == ("Opened", looks)
+
+
+def narrow(octets: tuple[int, int], errors: int) -> Answers:
+    """A port at 100 Mbit/s that has Counter32 alone."""
+    wide = {f"{IFX}.6.1", f"{IFX}.10.1"}
+    whole = {oid: value for oid, value in switch(1, errors=errors).items() if oid not in wide}
+    return whole | {f"{IF}.10.1": octets[0], f"{IF}.16.1": octets[1], f"{IFX}.15.1": 100}
+
+
+def test_a_counter_of_32_bits_goes_round_without_a_gap_and_a_reset_is_one() -> None:
+    plan = planned(narrow((0, 0), 0))
+    polls = [
+        ((2**32 - 600, 9_000), 2**32 - 60),
+        ((5_400, 9_600), 2**32 - 54),
+        ((6_000, 10_200), 66),
+        ((60, 0), 0),
+        ((660, 600), 6),
+    ]
+    last, told = None, []
+    for minute, (octets, errors) in enumerate(polls):
+        last = polled(watched(plan, last), narrow(octets, errors), minute)
+        told.append(last.values)
+    assert [name for name, _ in plan.counted] == [
+        "port.in_octets", "port.out_octets", "port.in_errors", "port.out_errors"
+    ]  # fmt: skip
+    assert told == [
+        [], [100, 10, 0.1, 0], [10, 10, 2, 0], [None, None, None, 0], [10, 10, 0.1, 0]
+    ]  # fmt: skip
+
+
+def test_errors_that_were_set_to_nought_are_not_taken_for_four_thousand_million() -> None:
+    plan = planned(narrow((0, 0), 0))
+    first = polled(watched(plan), narrow((0, 0), 100), 0)
+    second = polled(watched(plan, first), narrow((600, 600), 0), 1)
+    assert second.values == [10, 10, None, 0]
+    assert second.transitions == ()

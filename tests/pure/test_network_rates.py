@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.snmp.reading import Uptime
-from service.monitoring.rates import LAG, Continuity, Counter, judge_uptime, rate, rates, seconds_up
+from service.monitoring.rates import (
+    LAG,
+    Continuity,
+    Counter,
+    Narrow,
+    judge_uptime,
+    rate,
+    rates,
+    seconds_up,
+)
 
 quick = settings(max_examples=60)
 START = datetime(2026, 9, 14, 7, 0, tzinfo=UTC)
@@ -83,6 +92,65 @@ def test_many_counters_at_once_have_the_rates_that_each_has_by_itself(
         for was, now in pairs
     ]
     assert rates([was for was, _ in pairs], [now for _, now in pairs], seconds, rebooted=rebooted) == each
+
+
+ALONE, BESIDE = Narrow(0, FAST, (0, 1)), Narrow(1, FAST, (0, 1))
+
+
+def of_a_port(was: tuple[int, int], now: tuple[int, int], seconds: float) -> list[float | None]:
+    """Octets in and out of a port with Counter32 at 100 Mbit/s."""
+    return rates(was, now, seconds, narrow=lambda: (ALONE, BESIDE))
+
+
+@quick
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.integers(1, 320), st.integers(0, 2**31))
+def test_a_counter_of_32_bits_that_went_round_once_has_its_true_rate_beside_others(
+    value: int, load: float, seconds: int, other: int
+) -> None:
+    traffic = int(load * FAST * seconds)
+    found = of_a_port((value, other), ((value + traffic) % 2**32, other + 5), seconds)
+    assert found == pytest.approx([traffic / seconds, 5 / seconds])
+
+
+@quick
+@given(st.tuples(*[st.integers(1, 2**32 - 1)] * 2), st.tuples(*[st.floats(0, 1)] * 2), st.integers(1, 4000))
+def test_counters_that_were_set_back_together_have_no_rate(
+    was: tuple[int, int], since: tuple[float, float], seconds: int
+) -> None:
+    now = int((was[0] - 1) * since[0]), int((was[1] - 1) * since[1])
+    assert of_a_port(was, now, seconds) == [None, None]
+
+
+@quick
+@given(st.integers(1, 2**32 - 1), st.floats(0, 1), st.integers(1, 4000))
+def test_a_counter_that_fell_has_a_rate_only_if_so_much_can_have_been_counted(
+    was: int, since: float, seconds: int
+) -> None:
+    now = int((was - 1) * since)
+    [found, _] = of_a_port((was, 0), (now, 0), seconds)
+    round_once = 2**32 - was + now
+    if found is not None:
+        assert found == pytest.approx(round_once / seconds)
+        assert round_once <= FAST * (seconds + LAG) < round_once + 2**32
+
+
+@quick
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(-20, 4000), st.booleans())
+def test_what_may_go_round_beside_others_says_what_it_says_by_itself_where_it_fell(
+    was: int, now: int, seconds: int, rebooted: bool
+) -> None:
+    if now >= was:
+        return
+    alone = rate(reading(was), reading(now, seconds), most=FAST, rebooted=rebooted)
+    found = rates([was], [now], seconds, rebooted=rebooted, narrow=lambda: [Narrow(0, FAST, (0,))])
+    assert found == [alone]
+
+
+def test_a_counter_of_64_bits_never_goes_round_and_one_that_was_not_read_decides_nothing() -> None:
+    assert rates([2**32 - 1], [5], 300) == [None]
+    assert of_a_port((2**32 - 1, 0), (299, 0), 300) == [1, 0]
+    assert rates([2**32 - 1, None], [299, None], 300, narrow=lambda: (ALONE, BESIDE)) == [1, None]
+    assert rates([2**33, 0], [299, 0], 300, narrow=lambda: (ALONE, BESIDE)) == [None, 0]
 
 
 @quick

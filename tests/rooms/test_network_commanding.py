@@ -483,6 +483,7 @@ async def test_a_person_has_a_port_cycled_and_the_row_keeps_all_of_it(closet: Cl
         "net.poe_cycles_24h": 1,
         "net.port_enabled": True,
         "net.port_up": True,
+        "port.oper_status": "up",
         "net.poe": "delivering",
     }
 

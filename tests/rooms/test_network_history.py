@@ -27,7 +27,6 @@ from service.monitoring.history import (
     ensure_series,
     history,
     metrics_of,
-    series_for,
     step_for,
     store_samples,
 )
@@ -85,10 +84,10 @@ async def rows_of(work: Work, table: Any, device_id: int) -> list[tuple[Any, ...
 
 async def test_numbers_keep_their_places_and_new_ones_come_last(work: Work) -> None:
     device = await make_device(work)
-    first = await series_for(work.session, device.id, [CPU, ("port.in", "Gi1/1", "bit/s")])
-    again = await series_for(work.session, device.id, [("port.in", "Gi1/2", "bit/s"), CPU])
-    assert first == {("cpu.percent", ""): 1, ("port.in", "Gi1/1"): 2}
-    assert again == {("port.in", "Gi1/2"): 3, ("cpu.percent", ""): 1}
+    first = await ensure_series(work.session, {device.id: [CPU, ("port.in", "Gi1/1", "bit/s")]})
+    again = await ensure_series(work.session, {device.id: [("port.in", "Gi1/2", "bit/s"), CPU]})
+    assert first == {device.id: {("cpu.percent", ""): 1, ("port.in", "Gi1/1"): 2}}
+    assert again == {device.id: {("port.in", "Gi1/2"): 3, ("cpu.percent", ""): 1}}
     units = select(NetworkSeries.unit).where(NetworkSeries.device_id == device.id)
     assert (await work.session.scalars(units.order_by(NetworkSeries.position))).all() == [
         "%",
@@ -99,7 +98,7 @@ async def test_numbers_keep_their_places_and_new_ones_come_last(work: Work) -> N
 
 async def test_many_devices_are_placed_by_themselves_and_twice_the_same_is_once(work: Work) -> None:
     one, other = await make_device(work), await make_device(work)
-    await series_for(work.session, one.id, [CPU])
+    await ensure_series(work.session, {one.id: [CPU]})
     gone = other.id + 1_000_000
     placed = await ensure_series(
         work.session,
@@ -118,7 +117,8 @@ async def test_many_devices_are_placed_by_themselves_and_twice_the_same_is_once(
 async def test_a_name_that_cannot_be_kept_gets_no_place(work: Work) -> None:
     device = await make_device(work)
     wanted = [("fan", "x" * 600, "rpm"), ("fan", "a\x00b", "rpm"), CPU]
-    assert await series_for(work.session, device.id, wanted) == {("cpu.percent", ""): 1}
+    placed = await ensure_series(work.session, {device.id: wanted})
+    assert placed == {device.id: {("cpu.percent", ""): 1}}
 
 
 # Samples
@@ -263,8 +263,8 @@ async def watched(work: Work, device: NetworkDevice, **given: Any) -> NetworkWat
 
 async def test_what_is_measured_is_told_with_its_last_value(work: Work) -> None:
     device = await make_device(work)
-    await series_for(
-        work.session, device.id, [("port.in", "Gi1/1", "bit/s"), CPU, ("port.in", "Gi1/2", "bit/s")]
+    await ensure_series(
+        work.session, {device.id: [("port.in", "Gi1/1", "bit/s"), CPU, ("port.in", "Gi1/2", "bit/s")]}
     )
     await watched(work, device, answered_at=NOW - FIVE, last_values=[1e10, 12.5])
     told = [tuple(row.values()) for row in await metrics_of(work, device.id)]
@@ -281,7 +281,7 @@ async def test_what_is_measured_is_told_with_its_last_value(work: Work) -> None:
 
 async def test_a_graph_of_samples_has_a_gap_where_some_are_missing(work: Work) -> None:
     device = await make_device(work)
-    await series_for(work.session, device.id, [CPU, FAN])
+    await ensure_series(work.session, {device.id: [CPU, FAN]})
     at = [NOW - n * FIVE for n in (9, 8, 7, 3, 2, 1)]
     await store(work, device.id, *((each, [float(n), None]) for n, each in enumerate(at)))
     graph = await history(work, device.id, HistoryQuery(metric="cpu.percent"))
@@ -296,7 +296,7 @@ async def test_a_graph_of_samples_has_a_gap_where_some_are_missing(work: Work) -
 
 async def test_a_graph_of_hours_shows_each_hour_and_nothing_where_none_is(work: Work) -> None:
     device = await make_device(work)
-    await series_for(work.session, device.id, [FAN, CPU])
+    await ensure_series(work.session, {device.id: [FAN, CPU]})
     early = HOUR - timedelta(hours=3)
     await store(work, device.id, (early, [1.0, 10.0]), (early + FIVE, [1.0, 20.0]), (HOUR - FIVE, [1.0, 5.0]))
     await rolled(work, early, NOW + FIVE)
@@ -315,7 +315,7 @@ async def test_a_graph_of_hours_shows_each_hour_and_nothing_where_none_is(work: 
 async def test_several_instances_come_in_one_graph_and_no_more_than_64(work: Work) -> None:
     device = await make_device(work)
     ports = [f"Gi1/{n}" for n in range(65)]
-    await series_for(work.session, device.id, [("port.in", port, "bit/s") for port in ports])
+    await ensure_series(work.session, {device.id: [("port.in", port, "bit/s") for port in ports]})
     await store(work, device.id, (NOW - FIVE, [float(n) for n in range(65)]))
     wanted = HistoryQuery(metric="port.in", instance=["Gi1/7", "Gi1/2", "none"])
     graph = await history(work, device.id, wanted)
@@ -377,7 +377,7 @@ def test_a_grid_ends_before_its_end() -> None:
 
 async def test_only_the_desk_sees_the_history(work: Work) -> None:
     device = await make_device(work)
-    await series_for(work.session, device.id, [CPU])
+    await ensure_series(work.session, {device.id: [CPU]})
     for actor in (
         makers.as_actor(Role.STAFF),
         makers.as_actor(Role.TECHNICIAN, scopes=frozenset({Scope.TICKETS_READ})),

@@ -30,7 +30,7 @@ from service.core.actor import Role
 from service.core.errors import Forbidden, Invalid, NotFound
 from service.core.work import Work
 from service.monitoring import inventories, listing, whereabouts, wire
-from service.monitoring.current import current_of
+from service.monitoring.current import beside_ports, ports_of
 from service.monitoring.devices import ParentIn, SetParents, set_parents
 from service.monitoring.fault_listing import FaultFilter, fault_view, faults_page
 from service.monitoring.listing import DeviceFilter
@@ -124,7 +124,7 @@ async def test_ports_come_in_pages_with_what_is_behind_and_as_last_polled(work: 
     polled = switch()
     polled.ports[1].oper = LinkState.DOWN
     device = await makers.make_network_device(
-        work, switch(), current_of(polled), important_ports=["1/2", "1/9"]
+        work, switch(), ports_of(polled.ports), important_ports=["1/2", "1/9"]
     )
     ap = await makers.make_network_device(work, name="AP 12")
     await link(work, device, "1/2", neighbour_id=ap.id, neighbour_port="eth0")
@@ -162,7 +162,7 @@ async def test_a_page_that_begins_after_what_is_gone_is_refused(work: Work) -> N
 
 
 async def test_a_printer_shows_what_was_polled_over_what_was_discovered(work: Work) -> None:
-    device = await makers.make_network_device(work, printer(80.0), current_of(printer(3.0, ("jammed",))))
+    device = await makers.make_network_device(work, printer(80.0), beside_ports(printer(3.0, ("jammed",))))
     shown = (await inventories.inventory(work, device.id)).printer
     assert shown is not None
     assert (shown.errors, shown.pages, shown.trays[0].percent) == (["jammed"], 100, 50.0)
@@ -183,7 +183,11 @@ async def test_every_part_is_told_and_what_a_device_has_not_is_empty(work: Work)
         access_points=[AccessPoint(key="a", name="AP", up=True), AccessPoint(key="b", up=False)],
         clients=12,
     )
-    now = current_of(whole) | {"ups": {"source": "battery", "charge_percent": 0.0}, "clients": 0}
+    now = (
+        ports_of(whole.ports)
+        | beside_ports(whole)
+        | {"ups": {"source": "battery", "charge_percent": 0.0}, "clients": 0}
+    )
     now["aps"] = {"a": False, "b": False}
     device = await makers.make_network_device(work, whole, now)
     shown = await inventories.inventory(work, device.id)

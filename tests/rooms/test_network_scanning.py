@@ -681,6 +681,24 @@ async def test_a_scan_that_only_looks_adds_nothing(ground: Field) -> None:
     assert not await ground.charted()
 
 
+async def test_a_scan_that_only_looks_tells_which_devices_are_known_and_leaves_them(ground: Field) -> None:
+    await ground.knows()
+    ground.agent(1, printer_tree("prn-1", "SERIAL-1"))
+    [known] = (await ground.scan(ground.at(1))).found
+    ground.agent(2, printer_tree("prn-2", "SERIAL-2"), engine_id=b"\x80\x00\x00\x00\x05two")
+    ground.agent(3, printer_tree("prn-1", "SERIAL-1"))
+    before = [(one.id, one.address, one.discovered_at) for one in await ground.devices()]
+    scan = await ground.scan(f"{ground.at(1)}-3", adopts=False)
+    lines = {line["address"]: (line["device_id"], line["is_new"], line["why"]) for line in scan.found}
+    assert (scan.answered, scan.adopted) == (3, 0)
+    assert lines == {
+        ground.at(1): (known["device_id"], False, None),
+        ground.at(2): (None, None, None),
+        ground.at(3): (known["device_id"], False, f"This device is known by its address {ground.at(1)}."),
+    }
+    assert [(one.id, one.address, one.discovered_at) for one in await ground.devices()] == before
+
+
 async def test_credentials_are_tried_in_their_order_and_v3_among_them(ground: Field) -> None:
     await ground.knows("wrong")
     v3 = await ground.knows(

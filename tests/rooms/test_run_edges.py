@@ -14,8 +14,10 @@ from service.assets.models import AssetKind, LoanState
 from service.core.actor import SYSTEM, Role
 from service.core.errors import Forbidden, Invalid, NotFound
 from service.core.shelf import Shelf
-from service.playbooks import actions, district, knowing, opening, queries, versions, waking
-from service.playbooks.models import ActionState, DistrictFact, PlaybookRun, RunAction
+from service.places import decided
+from service.places.models import DistrictFact
+from service.playbooks import actions, district, opening, queries, versions, waking
+from service.playbooks.models import ActionState, PlaybookRun, RunAction
 from service.playbooks.state import Stage
 from service.tickets import actions as tickets
 from service.tickets import inputs
@@ -406,4 +408,4 @@ async def test_what_the_district_decided_once_is_not_carried_for_ever(desk: Desk
     )
     past = desk.work.now - timedelta(days=1)
     await desk.work.session.execute(update(DistrictFact).where(DistrictFact.id == fact.id).values(until=past))
-    assert await knowing._load_district(desk.work) == []
+    assert await decided._load(desk.work) == []

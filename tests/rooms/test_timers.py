@@ -53,7 +53,9 @@ def at(work: Work, **given: float) -> Work:
 
 async def rows(work: Work, number: int) -> dict[tuple[str, int], Any]:
     found = await work.session.execute(
-        select(*timers.COLUMNS, SlaTimer.next_check_at).where(SlaTimer.ticket_id == number)
+        select(*timers.COLUMNS, SlaTimer.next_check_at)
+        .where(SlaTimer.ticket_id == number)
+        .order_by(SlaTimer.target, SlaTimer.n)
     )
     return {(row.target.value, row.n): row for row in found}
 

@@ -31,7 +31,7 @@ from service.tickets.models import Ticket, TicketEvent
 from tests import makers
 from tests.conftest import fresh_database
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow]
+pytestmark = [pytest.mark.shared, pytest.mark.slow, pytest.mark.xdist_group("uci")]
 
 PRIORITIES = {"1 - Critical": "P1", "2 - High": "P2", "3 - Moderate": "P3", "4 - Low": "P4"}
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -1,8 +1,9 @@
 """A simulated Google: the token endpoint, the Directory API's ChromeOS devices, telemetry of batteries.
 
 Paths, parameters and shapes are those of the discovery documents (revision 20261104), errors those of
-Google's JSON error format. Texts of errors are invented. A command is seen by its device after 30 seconds of
-the clock, acknowledged after 60, executed after 90; a device that is off lets it expire after ten minutes.
+Google's JSON error format. Texts of errors are invented. A command is seen by its device after a step (30
+seconds of the clock), acknowledged after two, executed after three; a device that is off lets it expire after
+ten minutes.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ class SimulatedGoogle(Simulator):
         privileges: frozenset[str] = ALL,
         page: int = 4,
         quota: int | None = None,
+        step: timedelta = timedelta(seconds=30),
     ) -> None:
         super().__init__(clock)
         self.key, self.delegated, self.privileges, self.page, self.quota = (
@@ -109,6 +111,7 @@ class SimulatedGoogle(Simulator):
         self.commands: dict[str, dict[str, Any]] = {}
         self.off: set[str] = set()
         self.failing: set[str] = set()
+        self.step = step
         self.without_licence = False
         self.tokens: dict[str, tuple[str, datetime]] = {}
         self._minute: tuple[datetime, int] = (self.clock.now, 0)
@@ -311,12 +314,12 @@ class SimulatedGoogle(Simulator):
 
     def _progress(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         issued = datetime.fromisoformat(kept["issueTime"])
-        age = (self.clock.now - issued).total_seconds()
+        age = self.clock.now - issued
         if kept["deviceId"] in self.off:
-            return {"state": "EXPIRED" if age >= EXPIRES.total_seconds() else "PENDING"}
-        if age < 90:
-            return {"state": "PENDING" if age < 30 else "SENT_TO_CLIENT" if age < 60 else "ACKED_BY_CLIENT"}
-        result: dict[str, str] = {"executeTime": _stamp(issued + timedelta(seconds=90))}
+            return {"state": "EXPIRED" if age >= EXPIRES else "PENDING"}
+        if age < 3 * self.step:
+            return {"state": ("PENDING", "SENT_TO_CLIENT", "ACKED_BY_CLIENT")[max(0, age // self.step)]}
+        result: dict[str, str] = {"executeTime": _stamp(issued + 3 * self.step)}
         if kept["deviceId"] in self.failing:
             result |= {"result": "FAILURE", "errorMessage": "The device could not do it."}
         else:

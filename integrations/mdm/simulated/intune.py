@@ -2,7 +2,8 @@
 (which it can be told to ignore, as the real one at times does), actions with their log, and limits.
 
 An action is pending for `PENDING`, then active until `DONE`, by the simulator's clock; `fates` says how it
-ends for a device ("failed", "notSupported", "canceled"), and it is done otherwise.
+ends for a device ("failed", "notSupported", "canceled"), and it is done otherwise. For one that is `off` it
+stays pending.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ NOT_FOR: Mapping[str, tuple[str, ...]] = {
 class SimulatedIntune(Simulator):
     """`page_size` devices a page, `writes` actions in twenty seconds, `roles` of the application."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, pending: timedelta = PENDING, done: timedelta = DONE
+    ) -> None:
         super().__init__(clock)
         self.devices: dict[str, dict[str, Any]] = {each["id"]: each for each in school(self.clock.now)}
         self.page_size = 4
@@ -71,6 +74,8 @@ class SimulatedIntune(Simulator):
         self.ignores_filters = False
         self.repeats_rows = True
         self.fates: dict[str, str] = {}
+        self.off: set[str] = set()
+        self.pending, self.done = pending, done
         self._tokens: dict[str, datetime] = {}
         self._written: list[datetime] = []
         self.on("POST", "/{tenant}/oauth2/v2.0/token", self._sign_in)
@@ -211,14 +216,14 @@ class SimulatedIntune(Simulator):
 
     def _advance(self, row: dict[str, Any], entry: dict[str, Any]) -> None:
         started = datetime.fromisoformat(entry["startDateTime"])
-        if self.clock.now - started < PENDING:
+        if row["id"] in self.off or self.clock.now - started < self.pending:
             return
         entry["actionState"] = "active"
-        entry["lastUpdatedDateTime"] = _graph(started + PENDING)
-        if self.clock.now - started < DONE:
+        entry["lastUpdatedDateTime"] = _graph(started + self.pending)
+        if self.clock.now - started < self.done:
             return
         entry["actionState"] = self.fates.get(row["id"], "done")
-        entry["lastUpdatedDateTime"] = _graph(started + DONE)
+        entry["lastUpdatedDateTime"] = _graph(started + self.done)
         if entry["actionState"] == "done":
             self._done(row, entry)
 

@@ -19,12 +19,15 @@ LOCATIONS = {0: "Rowan District", 1: "Rowan Primary", 2: "Rowan High"}
 
 class SimulatedJamfSchool(Simulator):
     """`verbs` are the HTTP verbs that the key may use. A device does what it was told `TAKES` later by the
-    simulator's clock; `newer` servers wrap asset tags and enrolment types in objects.
+    simulator's clock, one that is `off` never; `newer` servers wrap asset tags and enrolment types in
+    objects.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock)
         self.devices = {row["UDID"]: row for row in school(self.clock.now)}
+        self.locations = dict(LOCATIONS)
+        self.off: set[str] = set()
         self.users = {101: "ada.byron@rowan.example.org", 102: "Grace.H@Rowan.example.org"}
         self.verbs = {"GET", "POST", "PUT"}
         self.newer = False
@@ -55,7 +58,9 @@ class SimulatedJamfSchool(Simulator):
         return Answer(404, b"404 page not found", {"content-type": "text/plain"})
 
     def _locations(self, asked: Asked) -> Answer:
-        rows = [{"id": number, "name": name, "isDistrict": not number} for number, name in LOCATIONS.items()]
+        rows = [
+            {"id": number, "name": name, "isDistrict": not number} for number, name in self.locations.items()
+        ]
         return Answer(200, {"locations": rows})
 
     def _users(self, asked: Asked) -> Answer:
@@ -91,7 +96,7 @@ class SimulatedJamfSchool(Simulator):
 
     def _migrate(self, asked: Asked) -> Answer:
         row, place = self.devices.get(asked.at["udid"]), asked.json()["locationId"]
-        if row is None or place not in LOCATIONS:
+        if row is None or place not in self.locations:
             return unknown()
         self.effects.append(("migrate", row["UDID"], str(place)))
         row["locationId"] = place
@@ -105,7 +110,8 @@ class SimulatedJamfSchool(Simulator):
             return self.missing(asked)
         self.effects.append((command, row["UDID"], str(asked.json())))
         due = self.clock.now + TAKES
-        self._due.append((due, lambda: _obeyed(row, command, due)))
+        if row["UDID"] not in self.off:
+            self._due.append((due, lambda: _obeyed(row, command, due)))
         return Answer(200, {"message": f"Device{command.capitalize()}Scheduled", "device": row["UDID"]})
 
     def _progress(self) -> None:

@@ -35,6 +35,21 @@ class Clock:
         self.now += by
 
 
+class WallClock(Clock):
+    """Goes with the real time; a push is kept."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    @now.setter
+    def now(self, to: datetime) -> None:
+        self._ahead = to - datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request. `path` is as sent (quoted); `at` holds the unquoted values of the route's `{names}`."""
@@ -291,5 +306,9 @@ def _listening(port: int) -> socket.socket:
     """Of the protocol TCP by name: only so asyncio turns off the delay of small packets."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        listening.close()
+        raise
     return listening

@@ -80,13 +80,24 @@ class Plan:
         """The ports' counters that are polled: metric and port."""
         return self._ports.counted if self._ports is not None else ()
 
+    @property
+    def narrow(self) -> Mapping[int, float | None]:
+        """Places in `counted` of what is a Counter32, with the most that it can count in a second: None where
+        nobody knows.
+        """
+        return self._ports.narrow if self._ports is not None else {}
+
     def read(self, answers: Answers) -> Reading:
         """What was polled, with the names that discovery found. Nothing that was not answered has a value."""
         reading = self._begun(answers)
         if self._ports is not None:
             reading.ports = self._ports.ports(answers)
-            counts = zip(self.counted, self._ports.counts(answers), strict=True)
-            reading.metrics = [Metric(*name, value, True) for name, value in counts if value is not None]
+            narrow, counts = self.narrow, self._ports.counts(answers)
+            reading.metrics = [
+                Metric(*name, value, True, bits=32 if at in narrow else 64)
+                for at, (name, value) in enumerate(zip(self.counted, counts, strict=True))
+                if value is not None
+            ]
         return self._read_on(reading, answers)
 
     def glance(self, answers: Answers) -> Glance:

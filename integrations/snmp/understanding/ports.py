@@ -84,7 +84,7 @@ def _port(answered: Answered, index: str, key: str, bridged: dict[int, int], vla
         type=at(TYPE),
         admin=link_state(answered.get(f"{ADMIN}.{index}")),
         oper=link_state(answered.get(f"{OPER}.{index}")),
-        speed_mbps=_speed(at(HIGH_SPEED), at(SPEED)),
+        speed_mbps=speed_mbps(at(HIGH_SPEED), at(SPEED)),
         mtu=at(MTU),
         mac=mac(answered.get(f"{MAC}.{index}")),
         duplex=_DUPLEX.get(at(DUPLEX) or 0),
@@ -104,7 +104,7 @@ def wide(answered: Answered, index: str) -> set[str]:
     return {column for column in (HC_IN, HC_OUT) if f"{column}.{index}" in answered.answers}
 
 
-def _speed(mbps: int | None, bps: int | None) -> float | None:
+def speed_mbps(mbps: int | None, bps: int | None) -> float | None:
     """ifHighSpeed; below 1 Mbit/s, or where it is not there, ifSpeed."""
     if mbps:
         return float(mbps)
@@ -196,6 +196,18 @@ class PolledPorts:
         self._states = tuple(oid for one in polled for oid in (one.oper, one.admin, one.poe_state) if oid)
         self._last: tuple[tuple[Value | None, ...], list[Port]] | None = None
 
+    @property
+    def narrow(self) -> dict[int, float | None]:
+        """Places in `counted` of what is a Counter32, with the most that it can count in a second: None where
+        the port's speed is not known.
+        """
+        counters = [(one.known, *counter) for one in self._polled for counter in one.counters]
+        return {
+            at: _most(name, known)
+            for at, (known, name, _, oid) in enumerate(counters)
+            if oid.rpartition(".")[0] in _NARROW
+        }
+
     def counts(self, answers: Answers) -> list[int | None]:
         """What the counters stand at, in the order of `counted`; None where there was no answer."""
         values = list(map(answers.get, self._counters))
@@ -277,6 +289,18 @@ def _polled(known: Port, want: Callable[[str, str], str | None]) -> _Polled | No
     return _Polled(known, admin, oper, (octets_in, octets_out), errors, poe_state, poe_watts)
 
 
+def _most(name: str, known: Port) -> float | None:
+    """What a counter of the port can count in a second."""
+    if name.endswith("_errors"):
+        return _MOST_ERRORS
+    return known.speed_mbps * _OCTETS_OF_A_MEGABIT if known.speed_mbps else None
+
+
+_NARROW: Final = frozenset({IN_OCTETS, OUT_OCTETS, IN_ERRORS, OUT_ERRORS})
+_OCTETS_OF_A_MEGABIT: Final = 125_000
+_MOST_ERRORS: Final = 100_000.0
+"""More than a port in use shows in a second; so little that a counter that was set to 0 is not mistaken for
+one that went round."""
 _COUNTERS: Final = ("port.in_octets", "port.out_octets", "port.in_errors", "port.out_errors")
 MOVING: Final = frozenset({"in_octets", "out_octets", "in_errors", "out_errors", "poe_watts"})
 """Fields of a polled port that its states say nothing of."""

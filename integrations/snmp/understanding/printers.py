@@ -335,4 +335,4 @@ def _measure(printer: Printer, metrics: list[Metric]) -> None:
     levels = [(supply.key, supply.percent) for supply in printer.supplies if supply.percent is not None]
     metrics.extend(Metric("supply.percent", key, percentage, unit="%") for key, percentage in levels)
     if printer.pages is not None:
-        metrics.append(Metric("printer.pages", "", printer.pages, counter=True, unit="pages"))
+        metrics.append(Metric("printer.pages", "", printer.pages, counter=True, unit="pages", bits=32))

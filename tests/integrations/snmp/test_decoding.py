@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -97,21 +96,6 @@ def test_a_mac_is_read_from_octets_or_text(value: Any, mac: str | None) -> None:
     assert decoding.mac(value) == mac
 
 
-def test_a_date_and_time_says_its_zone_or_is_utc() -> None:
-    octets = (2026).to_bytes(2, "big") + bytes([9, 14, 15, 30, 60, 5])
-    assert decoding.date_and_time(octets) == datetime(2026, 9, 14, 15, 30, 59, 500_000, UTC)
-    west = datetime(2026, 9, 14, 15, 30, 59, 500_000, timezone(-timedelta(hours=5, minutes=30)))
-    assert decoding.date_and_time(octets + b"-\x05\x1e") == west
-
-
-@pytest.mark.parametrize(
-    "octets",
-    [b"", b"1234567", b"\x07\xea\x0d\x0e\x0f\x1e\x00\x00", bytes(8), b"\x07\xea\x09\x0e\x0f\x1e\0\0?\0\0"],
-)
-def test_a_date_that_is_none_is_nothing(octets: bytes) -> None:
-    assert decoding.date_and_time(octets) is None
-
-
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -185,7 +169,6 @@ def test_no_value_of_an_agent_is_too_odd_to_be_read(value: Any) -> None:
         decoding.integer,
         decoding.number,
         decoding.mac,
-        decoding.date_and_time,
         decoding.bits,
         decoding.error_bits,
         decoding.link_state,

@@ -97,17 +97,31 @@ def test_a_plan_of_rows_that_are_gone_reads_what_is_left() -> None:
 
 def test_the_counters_of_a_poll_are_metrics() -> None:
     reading = planned("switch", switch(1)).read({f"{IFX}.6.1": 2**40, f"{IF}.14.1": 3})
-    assert [(one.name, one.instance, one.value, one.counter) for one in reading.metrics] == [
-        ("port.in_octets", "gi1", 2**40, True),
-        ("port.in_errors", "gi1", 3, True),
+    assert [(one.name, one.instance, one.value, one.counter, one.bits) for one in reading.metrics] == [
+        ("port.in_octets", "gi1", 2**40, True, 64),
+        ("port.in_errors", "gi1", 3, True, 32),
     ]
+
+
+@pytest.mark.parametrize(("speed", "most"), [(100, 12.5e6), (0, None)])
+def test_counters_of_32_bits_are_known_with_the_most_they_can_count(speed: int, most: float | None) -> None:
+    rows = {f"{IF}.3.1": 6, f"{IF}.7.1": 1, f"{IF}.8.1": 1, f"{IF}.10.1": 7, f"{IF}.14.1": 0}
+    names = {f"{IFX}.1.1": b"gi1", f"{IFX}.10.1": 2**40, f"{IFX}.15.1": speed}
+    polled = planned("switch", rows | names)
+    assert {polled.counted[at][0]: told for at, told in polled.narrow.items()} == {
+        "port.in_octets": most, "port.in_errors": 100_000
+    }  # fmt: skip
 
 
 def assert_a_glance_tells_the_same(plan: Plan, answers: Answers) -> None:
     """Metrics of ports apart, and their counters beside them."""
     whole, glance = plan.read(answers), plan.glance(answers)
     counts = zip(plan.counted, glance.counts, strict=True)
-    counted = [Metric(*name, value, True) for name, value in counts if value is not None]
+    counted = [
+        Metric(*name, value, True, bits=32 if at in plan.narrow else 64)
+        for at, (name, value) in enumerate(counts)
+        if value is not None
+    ]
     assert counted + glance.reading.metrics == whole.metrics
     moving: dict[str, Any] = dict.fromkeys(
         ("in_octets", "out_octets", "in_errors", "out_errors", "poe_watts")

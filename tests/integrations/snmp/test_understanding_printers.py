@@ -231,9 +231,8 @@ def test_all_trays_empty_is_out_of_paper() -> None:
     assert bad(printer() | empty | tray(2, 250, name="Tray 2")) == {("printer.tray_empty", "1.1")}
 
 
-def test_a_drum_at_its_end_is_the_technicians() -> None:
+def test_a_drum_at_its_end_is_a_fault_of_its_own() -> None:
     assert bad(printer() | supply(3, 120, 12000, DRUM, "Drum")) == {("printer.drum_end", "1.3")}
-    assert PROFILE.faults["printer.drum_end"].informs == "technician"
 
 
 def test_colours_come_from_the_colorant_or_the_description() -> None:

@@ -1,0 +1,1 @@
+"""The demo district's device managements, simulated: Google Admin, Jamf School, Intune."""

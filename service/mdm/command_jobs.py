@@ -1,0 +1,66 @@
+"""The background door to commands."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from procrastinate import JobContext, RetryStrategy
+
+from service.core.actor import SYSTEM
+from service.core.outbox import jobs, resources_of
+from service.mdm import bulk_running, following, sending
+from service.mdm.command_deciding import withdraw_of_action
+from service.mdm.playing import Behind, take_action
+from service.mdm.reading_for import read_device
+from service.mdm.vendors import managements_of
+
+AGAIN: Final = RetryStrategy(max_attempts=8, wait=2, exponential_wait=2)
+QUEUE: Final = "mdm"
+
+
+@jobs.task(name="mdm.send", pass_context=True, queue=QUEUE, retry=AGAIN)
+async def send(context: JobContext, command_id: int) -> None:
+    await sending.send(resources_of(context), managements_of(context), command_id)
+
+
+@jobs.task(name="mdm.follow", pass_context=True, queue=QUEUE, retry=AGAIN)
+async def follow(context: JobContext, command_id: int) -> None:
+    await following.follow(resources_of(context), managements_of(context), command_id)
+
+
+@jobs.periodic(cron="* * * * * */5")
+@jobs.task(name="mdm.look_at_commands", pass_context=True, queue="desk", queueing_lock="mdm.look_at_commands")
+async def look_at_commands(context: JobContext, timestamp: int) -> None:
+    async with resources_of(context).begin(SYSTEM) as work:
+        await following.take_up(work)
+
+
+@jobs.task(name="mdm.run_bulk", pass_context=True, queue=QUEUE, retry=AGAIN)
+async def run_bulk(context: JobContext, bulk_id: int) -> None:
+    await bulk_running.run_bulk(resources_of(context), managements_of(context), bulk_id)
+
+
+@jobs.task(name="mdm.send_command", pass_context=True, queue="desk", retry=AGAIN)
+async def send_command(
+    context: JobContext,
+    action_id: int,
+    asset_id: int | None,
+    arguments: dict[str, Any],
+    key: str,
+    behind: dict[str, Any] | None = None,
+) -> None:
+    """A playbook's action: a device is commanded once for its key. `behind`: see `Behind`."""
+    async with resources_of(context).begin(SYSTEM) as work:
+        await take_action(work, action_id, asset_id, arguments, key, Behind(**(behind or {})))
+
+
+@jobs.task(name="mdm.withdraw_command", pass_context=True, queue="desk", retry=AGAIN)
+async def withdraw_command(context: JobContext, action_id: int) -> None:
+    async with resources_of(context).begin(SYSTEM) as work:
+        await withdraw_of_action(work, action_id)
+
+
+@jobs.task(name="mdm.read_device", pass_context=True, queue=QUEUE, retry=AGAIN)
+async def read_managed_device(context: JobContext, asset_id: int, facts: list[str]) -> None:
+    """For a playbook: whatever device management says of the device now is kept with it."""
+    await read_device(resources_of(context), managements_of(context), asset_id)
