@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 DATABASE_URL ?=
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 ARGS ?=
+# What is compiled once is kept: the tests start many processes, and each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check contracts bench lock
@@ -25,7 +27,7 @@ run: $(READY) ## Run the demo district: database, API and worker
 	$(BIN)/firstbell up --demo $(ARGS)
 
 test: $(READY) ## Run every test (DATABASE_URL=postgresql://… to use another PostgreSQL)
-	$(if $(DATABASE_URL),FIRSTBELL_DATABASE_URL=$(DATABASE_URL)) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(if $(DATABASE_URL),FIRSTBELL_DATABASE_URL=$(DATABASE_URL)) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Format, lint, types, import contracts, and the doors' contracts
 	$(BIN)/ruff format --check .

@@ -48,6 +48,7 @@ class MdmCommand:
     )
     decided_by_name: str | None
     decided_at: datetime | None
+    decision: str | None = strawberry.field(description="What the second person said.")
     during_testing: bool
     has_secrets: bool = strawberry.field(description="A PIN or code can be read, once.")
     told_at: datetime | None = strawberry.field(description="When that was read.")

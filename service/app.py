@@ -14,11 +14,8 @@ from schema.door import graphql_door
 from schema.hub import Hub
 from service import health
 from service.assets import rest as assets
-from service.core.database import make_engine
 from service.core.middleware import Surroundings
-from service.core.outbox import Announcer
 from service.core.settings import Settings
-from service.core.work import Resources
 from service.mdm import command_rest as device_commands
 from service.mdm import rest as managements
 from service.mdm import sync_rest as syncs
@@ -27,11 +24,11 @@ from service.monitoring import discovery_rest as discovery
 from service.monitoring import history_rest as history
 from service.monitoring import rest as network
 from service.people import rest as people
-from service.people.identity import identify_with
 from service.places import rest as places
 from service.playbooks import authoring_rest as authoring
 from service.playbooks import rest as playbooks
 from service.reports import rest as reports
+from service.resources import make_resources
 from service.sla import rest as sla
 from service.tickets import desk_rest as desk
 from service.tickets import rest as tickets
@@ -67,14 +64,6 @@ ABOUT = """The IT service desk of a school district.
 Send `Authorization: Bearer fb_…`. Every POST takes an `Idempotency-Key`; every answer about one ticket has
 an `ETag` that `If-Match` sends back. Refusals are `application/problem+json` with a stable `code`.
 """
-
-
-def make_resources(url: str, settings: Settings) -> Resources:
-    """Engine, announcer and identity for one process."""
-    engine = make_engine(url, pool=settings.database_pool, statement_timeout=settings.statement_timeout)
-    resources = Resources(engine=engine, announcer=Announcer(engine))
-    resources.identify = identify_with(resources)
-    return resources
 
 
 def make_app(url: str, settings: Settings | None = None) -> FastAPI:

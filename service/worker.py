@@ -34,7 +34,7 @@ QUEUES = ("desk",), ("network",), ("network_slow",), ("network_field",), ("mdm",
 """Each with a turn of its own: waiting for silent devices takes no timer's turn."""
 NETWORK_AT_ONCE = 3
 FIELD_AT_ONCE = 4
-COMMANDS_AT_ONCE = 4
+COMMANDS_AT_ONCE = 8
 SYNCS_AT_ONCE = 2
 LAST_JOBS = 3.0  # seconds
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ async def _work(conninfo: str, held: dict[str, Any], settings: Settings, *, sign
     silent = False
     while True:
         try:
-            async with _opened(conninfo, settings.worker_concurrency + 15) as app:
+            async with _opened(conninfo, settings.worker_concurrency + 20) as app:
                 log.info("worker_ready", concurrency=settings.worker_concurrency)
                 await _run(app, held, settings, signals=signals)
             return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import importlib.util
 import os
-import tempfile
+import shutil
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from _pytest.nodeid import NodeId
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from service.app import make_app
 from service.core import logs
@@ -29,9 +32,15 @@ from service.core.migrating import migrate
 from service.core.settings import Settings
 from service.core.shelf import Shelf
 from service.core.work import Work
+from tests.space import home_of_a_run
 
+gc.set_threshold(20_000, 50, 50)
+os.environ.pop("COLUMNS", None)  # pytest-xdist tells its workers how wide its own terminal is
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # httpx asks for it at every lock, in every folder
 logs.configure("warning", "console")
 SHARED = Path(__file__).parents[2] / "shared"
+HOME = "TESTS_DATABASE_HOME"
 NOW = datetime(2026, 9, 14, 15, 0, tzinfo=UTC)
 
 hypothesis_settings.register_profile("desk", deadline=None, derandomize=True, print_blob=False)
@@ -42,7 +51,22 @@ if "FIRSTBELL_DATABASE_URL" not in os.environ:
 
 def pytest_configure(config: pytest.Config) -> None:
     """pysnmp calls pysmi, where that is installed, by names that pysmi 2 warns of."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _make_room(config)
     config.addinivalue_line("filterwarnings", r"ignore:.* is deprecated:DeprecationWarning:pysnmp\..*")
+
+
+def _make_room(config: pytest.Config) -> None:
+    """For the server of all workers, who inherit the environment, until the run is over."""
+    home = home_of_a_run("firstbell-tests-")
+    os.environ[HOME] = str(home)
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+
+
+def pytest_collection_finish() -> None:
+    """As the service does once it is up: what stays is not looked through again for what may go."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -51,6 +75,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="the shared reference data is not here"))
         if getattr(config.option, "loadgroup", False):
             _group(item)
+    if getattr(config.option, "loadgroup", False):
+        # What takes long begins early: a long group that begins last is waited for by all.
+        items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 def _group(item: pytest.Item) -> None:
@@ -72,8 +99,7 @@ def server_url() -> Iterator[str]:
     given = os.environ.get("FIRSTBELL_DATABASE_URL")
     with ExitStack() as stack:
         if given is None:
-            home = Path(tempfile.gettempdir()) / f"firstbell-tests-{_run_id()}"
-            given = stack.enter_context(lease(home))
+            given = stack.enter_context(lease(Path(os.environ[HOME])))
         yield driver_url(given)
 
 
@@ -82,10 +108,17 @@ def _run_id() -> str:
 
 
 @pytest.fixture(scope="session")
-def database_url(server_url: str) -> Iterator[str]:
-    """A database of this worker's own, migrated."""
-    with fresh_database(server_url, "fb") as url:
+def empty_url(server_url: str) -> Iterator[str]:
+    """A migrated database of this worker's own that nobody uses: to be copied, as migrating takes long."""
+    with fresh_database(server_url, "fb_empty") as url:
         migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str, empty_url: str) -> Iterator[str]:
+    """A database of this worker's own, migrated."""
+    with fresh_database(server_url, "fb", like=empty_url) as url:
         yield url
 
 
@@ -115,24 +148,28 @@ def fresh_database(
 
 
 @pytest.fixture(scope="session")
-def empty_url(server_url: str) -> Iterator[str]:
-    """A migrated database of this worker's own in which nothing is ever committed."""
-    with fresh_database(server_url, "fb_empty") as url:
-        migrate(url)
-        yield url
+async def rolled_back(server_url: str, empty_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on a database in which nothing is ever committed. One for all: it knows the statements."""
+    with fresh_database(server_url, "fb_rolled_back", like=empty_url) as url:
+        engine = make_engine(url, pool=2)
+        yield engine
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def undone(engine: AsyncEngine) -> AsyncIterator[Work]:
+    """A Work of the system's at a known time, rolled back afterwards."""
+    async with engine.connect() as connection, connection.begin() as transaction:
+        async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
+            yield Work(session, SYSTEM, NOW, Shelf())
+        await transaction.rollback()
 
 
 @pytest.fixture
-async def work(empty_url: str) -> AsyncIterator[Work]:
-    """A Work of the system's at a known time, on an empty desk, rolled back afterwards."""
-    engine = make_engine(empty_url, pool=2)
-    try:
-        async with engine.connect() as connection, connection.begin() as transaction:
-            async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
-                yield Work(session, SYSTEM, NOW, Shelf())
-            await transaction.rollback()
-    finally:
-        await engine.dispose()
+async def work(rolled_back: AsyncEngine) -> AsyncIterator[Work]:
+    """The same, on an empty desk."""
+    async with undone(rolled_back) as made:
+        yield made
 
 
 @contextmanager

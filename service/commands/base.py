@@ -18,7 +18,6 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from service.app import make_resources
 from service.core import embedded
 from service.core.actor import SYSTEM
 from service.core.errors import Refusal
@@ -27,6 +26,7 @@ from service.core.migrating import migrate
 from service.core.settings import Settings, settings
 from service.core.work import Resources
 from service.playbooks.versions import publish_shipped
+from service.resources import make_resources
 
 T = TypeVar("T")
 REVIVED_EVERY = 1.0

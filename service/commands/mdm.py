@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from sqlalchemy import select
 
 from integrations.mdm.port import Checked
-from service.commands import base, mdm_words
+from service.commands import base, mdm_runs, mdm_words
 from service.commands.mdm_options import (
     Adds,
     Commands,
@@ -39,12 +37,11 @@ from service.core.work import Resources, Work
 from service.mdm import connection_listing as listing
 from service.mdm import connections, wire
 from service.mdm.checking import check_connection
-from service.mdm.models import MdmRun, SyncKind, VendorName
+from service.mdm.models import SyncKind, VendorName
 from service.mdm.syncing import AskSync, ask_sync
 from service.mdm.vendors import open_managements, settings_of
 
 app = typer.Typer(name="mdm", help="Connect device managements.", no_args_is_help=True)
-MOST_LISTED: Final = 1_000
 Named = Annotated[str, typer.Argument(help="Name of the connection.")]
 
 
@@ -55,7 +52,7 @@ def vendors(as_json: Json = False) -> None:
     if as_json:
         print_json(told)
         return
-    table = base_table("vendor", "setting", "what it is", "needed", "kind")
+    table = base_table("vendor", "setting", "what it is", "needed", "kind", whole=2)
     for one in told:
         for n, setting in enumerate(one["settings"]):
             first = one["vendor"] if n == 0 else ""
@@ -170,8 +167,8 @@ def list_connections(as_json: Json = False) -> None:
         return
     table = base_table("id", "name", "vendor", "state", "devices", "unmatched", "last sync", "commands")
     for row in rows:
-        state = "off" if not row.enabled else row.failure or "ok"
-        last = f"{row.watermark:%Y-%m-%d %H:%M}" if row.watermark else "never"
+        state = "off" if not row.enabled else (row.failure or "ok").replace("_", " ")
+        last = f"{row.watermark:%m-%d %H:%M}" if row.watermark else "never"
         allowed = "yes" if row.allows_commands else "no"
         cells = (row.id, row.name, row.vendor, state, row.devices, row.unmatched, last, allowed)
         table.add_row(*(escape(str(cell)) for cell in cells))
@@ -261,37 +258,10 @@ def sync(
         )
 
 
-@app.command("runs")
-def runs(
-    name: Named,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="How many, the newest first.")] = 20,
-    as_json: Json = False,
-) -> None:
-    """Syncs of a connection, and what they came to."""
-    with base.sentences():
-
-        async def go(work: Work) -> Sequence[Any]:
-            row = await listing.connection_named(work, name)
-            query = select(*MdmRun.__table__.c).where(MdmRun.connection_id == row.id)
-            found: Sequence[Any] = (
-                await work.db.execute(query.order_by(MdmRun.id.desc()).limit(limit))
-            ).all()
-            return found
-
-        rows = within(go)
-    if as_json:
-        print_json([dict(row._mapping) for row in rows])
-        return
-    table = base_table("run", "kind", "state", "asked", "ended", "counts", "why")
-    for row in rows:
-        counts = ", ".join(f"{count} {what}" for what, count in sorted(row.counts.items()) if count)
-        ended = f"{row.ended_at:%Y-%m-%d %H:%M}" if row.ended_at else ""
-        kind = f"{row.kind.value}{' (dry)' if row.dry else ''}"
-        cells = (row.id, kind, row.state.value, f"{row.created_at:%Y-%m-%d %H:%M}", ended, counts)
-        table.add_row(*(escape(str(cell)) for cell in cells), escape(row.detail or row.failure or ""))
-    base.out.print(table)
-
-
+app.command("runs")(mdm_runs.list_runs)
+app.command("lines")(mdm_runs.list_lines)
+app.command("decide")(mdm_runs.decide)
+app.command("cancel")(mdm_runs.cancel)
 app.command("map")(mdm_words.map_word)
 app.command("unmap")(mdm_words.unmap)
 app.command("mappings")(mdm_words.list_mappings)

@@ -59,7 +59,7 @@ def settings_given(
     secret = {setting.key for setting in declared if setting.secret}
     for key, value in map(_pair, plain or ()):
         if key in secret:
-            raise ValueError(f"{key} is a secret: others see the words of a command. Use --secret-file.")
+            raise ValueError(f"{key} is a secret, and others see the words of a command. Use --secret-file.")
         given[key] = value
     for key, path in map(_pair, in_file or ()):
         given[key] = Path(path).read_text().strip("\r\n")
@@ -120,11 +120,11 @@ def on_database(act: Callable[[Resources], Awaitable[T]]) -> T:
         return base.run(go(url))
 
 
-def base_table(*headers: str) -> Table:
-    """The first two columns name the thing, and are never cut, however narrow the terminal is."""
+def base_table(*headers: str, whole: int = 3) -> Table:
+    """The first `whole` columns name the thing, and are never cut, however narrow the terminal is."""
     table = Table(box=None, pad_edge=False)
     for n, header in enumerate(headers):
-        table.add_column(header, no_wrap=n < 2, overflow="fold")
+        table.add_column(header, no_wrap=n < whole, overflow="fold")
     return table
 
 

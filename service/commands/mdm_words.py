@@ -77,23 +77,31 @@ def list_mappings(connection: Of = None, as_json: Json = False) -> None:
     base.out.print(table)
 
 
-def list_unmapped(kind: Kind, connection: Of = None, as_json: Json = False) -> None:
+def list_unmapped(
+    kind: Annotated[MappingKind | None, typer.Argument(help="Of sites, or of models; else of both.")] = None,
+    connection: Of = None,
+    as_json: Json = False,
+) -> None:
     """Words that devices carry and that mean nothing here, with why."""
     with base.sentences():
-
-        async def page(work: Work, owner: int | None, cursor: str | None) -> Any:
-            return await unmapped_page(work, kind, connection_id=owner, limit=MAX_PAGE, cursor=cursor)
-
-        rows = _every(page, connection)
+        kinds = MappingKind if kind is None else (kind,)
+        rows = [row for one in kinds for row in _every(_unmapped(one), connection)]
     if as_json:
         print_json([wire.unmapped(row) for row in rows])
         return
-    table = base_table("connection", "word", "devices", "why")
+    table = base_table("connection", "kind", "word", "devices", "why", whole=2)
     for row in rows:
         word = row.word if row.model_id in (None, row.word) else f"{row.word} ({row.model_id})"
-        cells = (row.connection_name, word, row.records, row.why.replace("_", " "))
+        cells = (row.connection_name, row.kind.value, word, row.records, row.why.replace("_", " "))
         table.add_row(*(escape(str(cell)) for cell in cells))
     base.out.print(table)
+
+
+def _unmapped(kind: MappingKind) -> Any:
+    async def page(work: Work, owner: int | None, cursor: str | None) -> Any:
+        return await unmapped_page(work, kind, connection_id=owner, limit=MAX_PAGE, cursor=cursor)
+
+    return page
 
 
 def _meaning(row: Any) -> str:

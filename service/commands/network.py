@@ -44,6 +44,8 @@ SILENT: Final = 2
 REFUSED: Final = 3
 PATIENCE: Final = 5.0
 MOST_LISTED: Final = 10_000
+ROOMY: Final = 100
+"""Characters of a terminal that has room for models and schools, too."""
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -151,10 +153,13 @@ def devices(
     if as_json:
         _print([dict(row._mapping) for row in rows])
         return
-    table = _table("id", "name", "address", "kind", "model", "school", "there", "SNMP", "faults")
+    roomy = base.out.width >= ROOMY
+    about = ("model", "school") if roomy else ()
+    table = _table("id", "name", "address", "kind", *about, "there", "SNMP", "faults")
     for row in rows:
-        states = (row.reach or "-", row.snmp or "-", row.open_faults)
-        cells = (row.id, row.name, row.address, row.kind, row.model or "", row.school_name or "", *states)
+        known = (row.model or "", row.school_name or "") if roomy else ()
+        states = (row.reach or "-", (row.snmp or "-").replace("_", " "), row.open_faults)
+        cells = (row.id, row.name, row.address, row.kind.replace("_", " "), *known, *states)
         table.add_row(*(escape(str(cell)) for cell in cells))
     base.out.print(table)
 
@@ -176,9 +181,9 @@ def faults(
         return
     table = _table("id", "device", "check", "what", "state", "since", "ticket")
     for row in rows:
-        since = f"{row.since:%Y-%m-%d %H:%M}"
-        what = row.label or row.instance
-        cells = (row.id, row.device_name, row.check, what, row.state, since, row.ticket_id or "")
+        since = f"{row.since:%m-%d %H:%M}"
+        what, state = row.label or row.instance, row.state.replace("_", " ")
+        cells = (row.id, row.device_name, row.check, what, state, since, row.ticket_id or "")
         table.add_row(*(escape(str(cell)) for cell in cells))
     base.out.print(table)
 

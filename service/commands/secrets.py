@@ -49,12 +49,13 @@ def rotate() -> None:
                     return await reseal_all(resources, vault)
 
             done = base.run(go())
-    base.out.print(f"{done.count:,} secrets are sealed with the newest key.")
+    are = "secret is" if done.count == 1 else "secrets are"
+    base.out.print(f"{done.count:,} {are} sealed with the newest key.")
     for closed in done.closed:
         base.errors.print(f"No key opens {escape(closed)}. It was left as it is.")
     if done.closed:
         base.fail(
-            f"{len(done.closed):,} secrets could not be opened. Keep the older keys, or enter them anew."
+            f"{len(done.closed):,} could not be opened. Keep the older keys, or enter these secrets anew."
         )
 
 

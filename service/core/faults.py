@@ -44,7 +44,7 @@ def refusal_for(error: Exception) -> Refusal:
         return Invalid("The input holds a character or number that the database cannot keep.")
     if isinstance(cause, (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)):
         return Busy()
-    if _is_outage(error, cause):
+    if is_outage(error):
         _note_outage(type(cause or error).__name__)
         return Unavailable()
     log.error("fault", exc_info=error)
@@ -62,7 +62,9 @@ def _note_outage(error: str) -> None:
         log.warning("database_unavailable", error=error)
 
 
-def _is_outage(error: Exception, cause: object) -> bool:
+def is_outage(error: Exception) -> bool:
+    """The database is away, or too busy to answer: the same may work in a moment."""
+    cause = getattr(error, "orig", None)
     if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return True
     if isinstance(cause, (pg.QueryCanceled, pg.AdminShutdown, pg.CannotConnectNow, pg.TooManyConnections)):

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
@@ -14,8 +15,11 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 SECRET = re.compile(
-    r"(fb_[A-Za-z0-9_-]{8})[A-Za-z0-9_-]+|(?i:(bearer|password|passwd|secret)([=: ]+))\S+|(://[^:/\s@]+):[^@\s]+@"
+    r"(fb_[A-Za-z0-9_-]{8})[A-Za-z0-9_-]+"
+    r"|(?i:(bearer(?=[=: ])|(?:password|passwd|secret)(?=[\"']?\s*[=:]))([\"']?[=:\s]+))\S+"
+    r"|(://[^:/\s@]+):[^@\s]+@"
 )
+"""The word "secret" is followed by one where there is a sign between; in a sentence it is only a word."""
 SECRET_KEYS = frozenset({"authorization", "token", "secret", "password", "cookie", "database_url"})
 
 
@@ -32,6 +36,20 @@ def mask_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> M
             event[key] = "…"
         elif isinstance(value, str):
             event[key] = masked(value)
+    return event
+
+
+UNTOLD = "untold"
+
+
+def untold() -> AbstractContextManager[None]:
+    """Within it nothing that only informs is written: made-up things are no news."""
+    return structlog.contextvars.bound_contextvars(**{UNTOLD: True})
+
+
+def drop_untold(_logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if event.pop(UNTOLD, False) and name in ("debug", "info"):
+        raise structlog.DropEvent
     return event
 
 
@@ -55,6 +73,7 @@ def configure(level: str = "info", form: str = "auto") -> None:
     """Send structlog and the standard library's loggers through one chain to standard error."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        drop_untold,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

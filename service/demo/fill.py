@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, select, text
 
 from service.core.actor import SYSTEM, Scope
 from service.core.errors import Conflict
+from service.core.logs import untold
 from service.core.work import Resources, Work
 from service.demo import district
 from service.demo.casting import Cast, cases
@@ -55,7 +56,8 @@ async def ensure_filled(resources: Resources, on_start: Callable[[], None] | Non
         if people == 0:
             if on_start is not None:
                 on_start()
-            await fill(work)
+            with untold():
+                await fill(work)
             return True
         if await work.session.scalar(select(Person.id).where(Person.external_id == MARK)) is None:
             raise Conflict(

@@ -96,6 +96,9 @@ async def _differing(managements: Managements, targets: Sequence[Target]) -> lis
             told = [await _of_connection(managements, group) for group in groups.values()]
     except TimeoutError:
         return ["the devices could not be read again in time"]
+    except Exception as error:  # noqa: BLE001  (an adapter's own fault is told too, without its words)
+        log.error("mdm_bulk_fault", error=type(error).__name__)
+        return ["the devices could not be read again: an internal error"]
     return [line for lines in told for line in lines]
 
 
@@ -106,7 +109,7 @@ async def _of_connection(managements: Managements, group: Sequence[Target]) -> l
         vendor = managements.vendor(connection)
         if connection.vendor in WALKED:
             return await _walked(vendor, group, label)
-    except (KeyMissing, ValueError, MdmError) as error:
+    except (KeyMissing, ValueError, KeyError, MdmError) as error:
         return [f"{label} could not be read again ({_reason(error)})"]
     turns = asyncio.Semaphore(AT_ONCE)
 
@@ -153,7 +156,9 @@ def _difference(device: ManagedDevice, target: Target, label: str) -> str | None
 
 
 def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, MdmError) else "no answer in time"
+    if isinstance(error, MdmError):
+        return error.reason
+    return "no answer in time" if isinstance(error, TimeoutError) else "its secrets or settings are no good"
 
 
 async def _send(work: Work, bulk_id: int, chosen: Chosen) -> None:

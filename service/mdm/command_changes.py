@@ -22,7 +22,7 @@ from service.mdm.command_words import sentence
 from service.mdm.models import CommandState, MdmCommand, MdmConnection
 from service.mdm.vendors import WALKED
 from service.tickets import actions, inputs
-from service.tickets.models import Ticket
+from service.tickets.queries import language_of_notes
 
 LONGEST_DETAIL: Final = 500
 RESULTS: Final[Mapping[CommandState, str]] = {
@@ -105,9 +105,7 @@ async def _have_it_read(work: Work, command: MdmCommand) -> None:
 async def _note(work: Work, command: MdmCommand) -> None:
     if command.ticket_id is None:
         return
-    language = await work.session.scalar(select(Ticket.language).where(Ticket.id == command.ticket_id))
-    if language is None:
-        return
+    language = await language_of_notes(work, command.ticket_id)
     tag = await work.session.scalar(select(Asset.tag).where(Asset.id == command.asset_id))
     body = sentence(
         language,

@@ -43,10 +43,10 @@ async def approve_command(work: Work, command_id: int, wanted: ApproveCommand) -
     stands = select(Asset.school_id).where(Asset.id == command.asset_id)
     if not command.during_testing and await testing_now(work, await work.session.scalar(stands)):
         raise DuringTest
-    _decide(work, command)
+    _decide(work, command, wanted.comment)
     log.info("mdm_command_approved", command=command.id, by=work.actor.person_id)
     next_look_at = work.now + SAFETY
-    await move(work, command, CommandState.QUEUED, detail=wanted.comment, next_look_at=next_look_at)
+    await move(work, command, CommandState.QUEUED, next_look_at=next_look_at)
     await enqueue(work, "mdm.send", command_id=command.id)
     return command
 
@@ -57,7 +57,7 @@ async def refuse_command(work: Work, command_id: int, wanted: RefuseCommand) -> 
     require(may_approve(work.actor), APPROVES)
     command = await command_for_update(work, command_id)
     _is_waiting(command)
-    _decide(work, command)
+    _decide(work, command, wanted.reason)
     await move(work, command, CommandState.REFUSED, detail=wanted.reason)
     return command
 
@@ -74,17 +74,6 @@ async def cancel_command(work: Work, command_id: int) -> MdmCommand:
         raise NotWaiting("It was sent already, or is over: it cannot be taken back.")
     await move(work, command, CommandState.CANCELLED, detail="It was taken back before it was sent.")
     return command
-
-
-async def withdraw_of_action(work: Work, action_id: int) -> None:
-    """A playbook does not wait for its command any more: one that was not sent never is."""
-    query = select(MdmCommand).where(
-        MdmCommand.action_id == action_id,
-        MdmCommand.state.in_([CommandState.WAITING, CommandState.QUEUED]),
-    )
-    for command in list(await work.session.scalars(query.with_for_update())):
-        told = "The guided help that asked for it went on without it."
-        await move(work, command, CommandState.CANCELLED, detail=told)
 
 
 async def read_secrets(work: Work, command_id: int) -> dict[str, str]:
@@ -138,5 +127,5 @@ def _is_second(work: Work, command: MdmCommand) -> None:
         raise Forbidden("Somebody else must approve what you asked for.")
 
 
-def _decide(work: Work, command: MdmCommand) -> None:
-    command.decided_by_id, command.decided_at = work.actor.person_id, work.now
+def _decide(work: Work, command: MdmCommand, words: str | None) -> None:
+    command.decided_by_id, command.decided_at, command.decision = work.actor.person_id, work.now, words

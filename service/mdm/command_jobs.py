@@ -7,15 +7,16 @@ from typing import Any, Final
 from procrastinate import JobContext, RetryStrategy
 
 from service.core.actor import SYSTEM
-from service.core.outbox import jobs, resources_of
+from service.core.outbox import enqueue, jobs, resources_of
 from service.mdm import bulk_running, following, sending
-from service.mdm.command_deciding import withdraw_of_action
-from service.mdm.playing import Behind, take_action
+from service.mdm.playing import Behind, take_action, withdraw_action
 from service.mdm.reading_for import read_device
+from service.mdm.turns import LATER
 from service.mdm.vendors import managements_of
 
 AGAIN: Final = RetryStrategy(max_attempts=8, wait=2, exponential_wait=2)
 QUEUE: Final = "mdm"
+MOST_TRIES: Final = 12
 
 
 @jobs.task(name="mdm.send", pass_context=True, queue=QUEUE, retry=AGAIN)
@@ -55,12 +56,25 @@ async def send_command(
 
 
 @jobs.task(name="mdm.withdraw_command", pass_context=True, queue="desk", retry=AGAIN)
-async def withdraw_command(context: JobContext, action_id: int) -> None:
+async def withdraw_command(
+    context: JobContext,
+    action_id: int,
+    asset_id: int | None = None,
+    arguments: dict[str, Any] | None = None,
+    key: str | None = None,
+) -> None:
     async with resources_of(context).begin(SYSTEM) as work:
-        await withdraw_of_action(work, action_id)
+        await withdraw_action(work, action_id, asset_id, arguments or {}, key)
 
 
 @jobs.task(name="mdm.read_device", pass_context=True, queue=QUEUE, retry=AGAIN)
-async def read_managed_device(context: JobContext, asset_id: int, facts: list[str]) -> None:
-    """For a playbook: whatever device management says of the device now is kept with it."""
-    await read_device(resources_of(context), managements_of(context), asset_id)
+async def read_managed_device(context: JobContext, asset_id: int, facts: list[str], tries: int = 0) -> None:
+    """For a playbook: whatever device management says of the device now is kept with it. While others ask
+    that management it is tried again, for as long as a playbook may wait for it.
+    """
+    resources = resources_of(context)
+    if await read_device(resources, managements_of(context), asset_id) or tries >= MOST_TRIES:
+        return
+    async with resources.begin(SYSTEM) as work:
+        at, more = work.now + LATER, tries + 1
+        await enqueue(work, "mdm.read_device", at=at, asset_id=asset_id, facts=facts, tries=more)

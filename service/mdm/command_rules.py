@@ -70,6 +70,7 @@ IN_FLIGHT: Final = frozenset(
     }
 )
 ENDED: Final = frozenset(CommandState) - IN_FLIGHT
+FOLLOWED: Final = frozenset({CommandState.UNSURE, CommandState.SENT, CommandState.ACKNOWLEDGED})
 UNSENT_ENDS: Final = frozenset(
     {CommandState.REFUSED, CommandState.CANCELLED, CommandState.UNSUPPORTED, CommandState.FAILED}
 )
@@ -227,6 +228,11 @@ def life(risk: Risk) -> timedelta:
 def next_look(looks: int) -> timedelta:
     """5, 10, 20, 40 … seconds, ten minutes at most; `looks` were made already."""
     return min(SOON * (1 << min(looks, 10)), SLOWEST)
+
+
+def next_look_for_lost(lost_for: timedelta) -> timedelta:
+    """After the vendor could not be asked for a command whose answer was lost."""
+    return min(max(lost_for / 4, timedelta(minutes=1)), SLOWEST)
 
 
 def next_try(tries: int, asked_for: float | None = None) -> timedelta:

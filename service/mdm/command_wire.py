@@ -36,6 +36,7 @@ class MdmCommandOut(BaseModel):
     decided_by_id: int | None = Field(description="The second person, who approved or refused it.")
     decided_by_name: str | None
     decided_at: datetime | None
+    decision: str | None = Field(description="What the second person said.")
     during_testing: bool
     has_secrets: bool = Field(description="A PIN or code can be read, once.")
     told_at: datetime | None = Field(description="When that was read.")

@@ -1,4 +1,4 @@
-"""What became of a command, as a sentence on its ticket; in the ticket's language where it is known. PURE."""
+"""What became of a command, as a sentence on its ticket, in the language of who reads it. PURE."""
 
 from __future__ import annotations
 

@@ -18,11 +18,10 @@ from service.core.work import Resources, Work
 from service.mdm.command_changes import keep_told, move, offer_pin
 from service.mdm.command_rules import (
     ENDED,
-    INVERSES,
+    FOLLOWED,
     LOOKS_WHEN_UNSURE,
     SLOWEST,
     STATES,
-    UNSENT_ENDS,
     WAITS_FOR_A_PERSON,
     Asked,
     Found,
@@ -30,37 +29,43 @@ from service.mdm.command_rules import (
     after_nothing_found,
     given_up_at,
     next_look,
+    next_look_for_lost,
 )
 from service.mdm.connection_listing import LABELS
 from service.mdm.models import CommandState, MdmCommand, VendorName
 from service.mdm.sending import (
     BAD_SETTINGS,
+    TAKEN,
     command_of,
+    is_undone,
     managed_of,
     note_trouble,
     queue_again,
     take_receipt,
+    turn_for,
     without,
 )
 from service.mdm.vendors import Managements
 
-BATCH: Final = 200
+BATCH: Final = 10
+"""Commands of one connection that are taken up at once: those of one that hangs leave room to the others."""
 LOOKING: Final = 90.0
 """Seconds for one look."""
-TAKEN: Final = timedelta(minutes=3)
-"""For so long nobody else takes up a command whose look is under way."""
 MARGIN: Final = timedelta(seconds=5)
 TRIED_AGAIN: Final = timedelta(minutes=1)
 UNCONFIRMED: Final = "It may have been done: the answer was lost, and {label} cannot tell."
-FOLLOWED: Final = frozenset({CommandState.UNSURE, CommandState.SENT, CommandState.ACKNOWLEDGED})
 log = structlog.get_logger()
 
 _DUE: Final = text(
     """
     UPDATE mdm_commands SET next_look_at = :later
     WHERE id IN (
-        SELECT id FROM mdm_commands WHERE state < 7 AND next_look_at <= :now
-        ORDER BY next_look_at, id LIMIT :batch FOR UPDATE SKIP LOCKED)
+        SELECT id FROM mdm_commands WHERE state < 7 AND next_look_at <= :now AND id IN (
+            SELECT id FROM (
+                SELECT id, row_number() OVER (PARTITION BY connection_id ORDER BY next_look_at, id) AS place
+                FROM mdm_commands WHERE state < 7 AND next_look_at <= :now
+            ) AS due WHERE place <= :batch)
+        FOR UPDATE SKIP LOCKED)
     RETURNING id
     """
 )
@@ -114,6 +119,12 @@ class Followed:
 
 async def follow(resources: Resources, managements: Managements, command_id: int) -> None:
     """One look: for a command whose answer was lost, or at what became of one that was taken."""
+    async with turn_for(resources, managements, command_id) as is_ours:
+        if is_ours:
+            await _look(resources, managements, command_id)
+
+
+async def _look(resources: Resources, managements: Managements, command_id: int) -> None:
     async with resources.begin(SYSTEM) as work:
         followed = await _followed(work, managements.vault, command_id)
     if followed is None:
@@ -192,14 +203,21 @@ async def _settle_error(work: Work, row: MdmCommand, one: Followed, error: MdmEr
     await note_trouble(work, one.connection, error)
     words = without(one.command, str(error))
     if after_failed_look(error) is Asked.LATER:
-        row.looks += 1
-        row.next_look_at = work.now + max(TRIED_AGAIN, next_look(row.looks))
+        row.next_look_at = work.now + _patience(work, row)
         row.detail = f"{one.label} could not be asked how it stands: {words}"[:500]
         return
     told = UNCONFIRMED.format(label=one.label)
     if row.state is not CommandState.UNSURE:
         told = f"{one.label} does not say any more what became of it: {words}"
     await move(work, row, CommandState.UNVERIFIABLE, detail=told)
+
+
+def _patience(work: Work, row: MdmCommand) -> timedelta:
+    """Until the next look after one that failed, which is none that found nothing."""
+    if row.state is CommandState.UNSURE and row.sent_at is not None:
+        return next_look_for_lost(work.now - row.sent_at)
+    row.looks += 1
+    return max(TRIED_AGAIN, next_look(row.looks))
 
 
 async def _settle_outcome(work: Work, vault: Vault, row: MdmCommand, one: Followed, outcome: Outcome) -> None:
@@ -222,11 +240,11 @@ async def _settle_nothing(work: Work, row: MdmCommand, one: Followed) -> None:
         case Found.NEXT:
             row.next_look_at = work.now + LOOKS_WHEN_UNSURE[row.looks]
         case Found.PERSON:
-            row.sent_at = row.decided_by_id = row.decided_at = None
+            row.sent_at = row.decided_by_id = row.decided_at = row.decision = None
             told = f"The answer was lost, and nothing was found at {one.label}: approve it again to send it."
             later = work.now + WAITS_FOR_A_PERSON
             await move(work, row, CommandState.WAITING, detail=told, next_look_at=later)
-        case Found.RESEND if await _is_undone(work, row):
+        case Found.RESEND if await is_undone(work, row):
             told = "It was not taken, and the opposite was asked for meanwhile. It is not sent again."
             await move(work, row, CommandState.FAILED, detail=told)
         case Found.RESEND:
@@ -234,16 +252,6 @@ async def _settle_nothing(work: Work, row: MdmCommand, one: Followed) -> None:
         case Found.GIVE_UP:
             told = f"It was sent {row.attempts} times, and {one.label} did not take it."
             await move(work, row, CommandState.FAILED, detail=told)
-
-
-async def _is_undone(work: Work, row: MdmCommand) -> bool:
-    query = select(MdmCommand.id).where(
-        MdmCommand.asset_id == row.asset_id,
-        MdmCommand.id > row.id,
-        MdmCommand.verb.in_(INVERSES.get(row.verb, ())),
-        MdmCommand.state.not_in(UNSENT_ENDS),
-    )
-    return await work.session.scalar(query.limit(1)) is not None
 
 
 def _tell_of_lost_pin(row: MdmCommand, one: Followed) -> None:

@@ -22,6 +22,7 @@ from service.mdm.connection_listing import LABELS
 from service.mdm.queries import Managed, record_of_asset
 from service.mdm.reconciling import reconcile_one
 from service.mdm.sending import note_trouble
+from service.mdm.turns import LATER
 from service.mdm.vendors import Managements
 from service.tickets.device import Turn, attach_fresh, begin_look, never_mind
 
@@ -52,6 +53,20 @@ async def look_at_device(
     """Read a device anew, and give what is known of it then to every ticket that waits for it. Whatever goes
     wrong is told on the ticket, and what was taken down at its filing stays.
     """
+    async with resources.read(SYSTEM) as read:
+        managed = await record_of_asset(read, asset_id)
+    async with managements.turns.of(managed.connection.id if managed else None) as is_ours:
+        if is_ours:
+            await _look(resources, managements, ticket_id, asset_id, patience)
+            return
+    async with resources.begin(SYSTEM) as work:
+        at = work.now + LATER
+        await enqueue(work, "mdm.look_at_device", at=at, ticket_id=ticket_id, asset_id=asset_id)
+
+
+async def _look(
+    resources: Resources, managements: Managements, ticket_id: int, asset_id: int, patience: float
+) -> None:
     async with resources.begin(SYSTEM) as work:
         managed = await _whom_to_ask(work, ticket_id, asset_id)
     if managed is None:

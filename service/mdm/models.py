@@ -325,8 +325,9 @@ class MdmCommand(Base):
 
     `sealed` holds secret arguments (a PIN) until they were sent; `told` the secrets that somebody may need,
     until they were read, once (`told_at`, by `told_to_id`). `during_testing`: the one who asked said that a
-    test at the school is no reason to wait. `next_look_at` is when it must be taken up again, whatever its
-    state; `looks` counts tries in the present state, `attempts` those that may have reached the vendor.
+    test at the school is no reason to wait. `decision` is what the second person said. `next_look_at` is when
+    it must be taken up again, whatever its state; `looks` counts tries in the present state (of one whose
+    answer was lost, those that found nothing), `attempts` those that may have reached the vendor.
     """
 
     __tablename__ = "mdm_commands"
@@ -361,6 +362,7 @@ class MdmCommand(Base):
     asked_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
     decided_at: Mapped[datetime | None]
+    decision: Mapped[str | None] = mapped_column(Text)
     handle: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str | None] = mapped_column(Text)
     told: Mapped[bytes | None] = mapped_column(LargeBinary)

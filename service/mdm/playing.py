@@ -18,10 +18,10 @@ from service.core.errors import Conflict, Invalid, Refusal
 from service.core.outbox import enqueue
 from service.core.work import Work
 from service.mdm.access import CONFIGURING
-from service.mdm.command_changes import RESULTS
+from service.mdm.command_changes import RESULTS, move
 from service.mdm.command_rules import FORMS, NOTHING, needs_second_person
 from service.mdm.command_targets import CommandsOff, CommandUnsupported, NotManaged, asset_row
-from service.mdm.commanding import Wished, keep, take
+from service.mdm.commanding import Wished, keep, lock_device, take
 from service.mdm.models import CommandState, MdmCommand
 from service.people.models import Person
 
@@ -29,6 +29,7 @@ VERBS: Final[Mapping[str, Verb]] = {verb.value: verb for verb in Verb} | {"retir
 """By the names that playbooks have for them."""
 UNSUPPORTED: Final = NotManaged, CommandsOff, CommandUnsupported
 REASON: Final = "Asked for by guided help."
+WITHDRAWN: Final = "The guided help that asked for it went on without it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,33 @@ async def take_action(
         await take(work, asset, wished)
     except (Conflict, Invalid) as refusal:
         await keep(work, asset, wished, target=None, state=_end_of(refusal), detail=refusal.detail)
+
+
+async def withdraw_action(
+    work: Work, action_id: int, asset_id: int | None, arguments: Mapping[str, Any], key: str | None
+) -> None:
+    """A playbook does not wait for its command any more. One that comes later, for its job was held up, finds
+    its key used.
+    """
+    if asset_id is not None:
+        await lock_device(work, asset_id)
+    await withdraw_of_action(work, action_id)
+    asset = None if asset_id is None else await asset_row(work, asset_id)
+    verb = VERBS.get(str(arguments.get("command")))
+    if key is None or asset is None or verb is None:
+        return
+    wished = Wished(verb=verb, arguments={}, reason=REASON, asked_by_id=None, action_id=action_id, key=key)
+    await keep(work, asset, wished, target=None, state=CommandState.CANCELLED, detail=WITHDRAWN)
+
+
+async def withdraw_of_action(work: Work, action_id: int) -> None:
+    """What was not sent never is."""
+    query = select(MdmCommand).where(
+        MdmCommand.action_id == action_id,
+        MdmCommand.state.in_([CommandState.WAITING, CommandState.QUEUED]),
+    )
+    for command in list(await work.session.scalars(query.with_for_update())):
+        await move(work, command, CommandState.CANCELLED, detail=WITHDRAWN)
 
 
 async def _wished(

@@ -22,14 +22,22 @@ PATIENCE: Final = 60.0
 log = structlog.get_logger()
 
 
-async def read_device(resources: Resources, managements: Managements, asset_id: int) -> None:
+async def read_device(resources: Resources, managements: Managements, asset_id: int) -> bool:
     """Have the asset's management say what it knows of it now. A run that waits for facts goes on with what
     came, or when its own time is up: nothing is told where nobody manages the device or it cannot be asked.
+    False where it was not asked because others ask it already.
     """
     async with resources.read(SYSTEM) as read:
         managed = await record_of_asset(read, asset_id)
     if managed is None or managed.connection.failure == AuthFailed.reason:
-        return
+        return True
+    async with managements.turns.of(managed.connection.id) as is_ours:
+        if is_ours:
+            await _read(resources, managements, managed)
+        return is_ours
+
+
+async def _read(resources: Resources, managements: Managements, managed: Managed) -> None:
     said = await _asked(managements, managed)
     async with resources.begin(SYSTEM) as work:
         if isinstance(said, MdmError):
@@ -48,7 +56,7 @@ async def _asked(managements: Managements, managed: Managed) -> ManagedDevice | 
         vendor = managements.vendor(connection)
         async with asyncio.timeout(PATIENCE):
             return await vendor.device(managed.record.external_id)
-    except (KeyMissing, ValueError, TimeoutError) as error:
+    except (KeyMissing, ValueError, KeyError, TimeoutError) as error:
         why: MdmError = MdmError(type(error).__name__)
     except MdmError as error:
         why = error

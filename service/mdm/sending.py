@@ -7,12 +7,14 @@ answer, a killed worker), the command is looked for before anybody thinks of sen
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
 from integrations.mdm.asking import redacted
 from integrations.mdm.port import (
@@ -33,9 +35,12 @@ from service.core.work import Resources, Work
 from service.mdm.command_changes import keep_told, move, offer_pin, secrets_in
 from service.mdm.command_rules import (
     CHECKED_BEFORE,
+    FOLLOWED,
     IN_FLIGHT,
+    INVERSES,
     LOOKS_WHEN_UNSURE,
     REFUSING_TESTS,
+    UNSENT_ENDS,
     Then,
     after_failed_send,
     after_receipt,
@@ -49,14 +54,17 @@ from service.mdm.connection_listing import LABELS
 from service.mdm.models import CommandState, MdmCommand, MdmConnection
 from service.mdm.queries import Managed, record_with_connection
 from service.mdm.records import from_json
+from service.mdm.turns import LATER
 from service.mdm.vendors import Managements
 from service.places.decided import testing_now
 
 LEASE: Final = timedelta(minutes=5)
+TAKEN: Final = timedelta(minutes=3)
+"""For so long nobody else takes up a command that was handed out."""
 CHECKING: Final = 90.0
 SENDING: Final = 150.0
 """Seconds for the look at the device before, and for the sending: together well within the lease."""
-GONE: Final = "The connection or the record by which it was asked for is gone. Nothing was sent."
+GONE: Final = "The connection or the record by which it was asked for is gone."
 BAD_SETTINGS: Final = "The settings of the connection are not complete or not right."
 """A setting's own words may hold a secret, and are not told."""
 log = structlog.get_logger()
@@ -85,6 +93,40 @@ Said = Receipt | MdmError | Unfit
 
 async def send(resources: Resources, managements: Managements, command_id: int) -> None:
     """Send a queued command, unless somebody else does; keep what the vendor said."""
+    async with turn_for(resources, managements, command_id) as is_ours:
+        if is_ours:
+            await _send(resources, managements, command_id)
+
+
+@asynccontextmanager
+async def turn_for(resources: Resources, managements: Managements, command_id: int) -> AsyncIterator[bool]:
+    """Whether it is the command's turn at its connection; where it is not, it is taken up again soon."""
+    async with resources.read(SYSTEM) as read:
+        query = select(MdmCommand.connection_id).where(MdmCommand.id == command_id)
+        connection_id = (await read.db.execute(query)).scalar()
+    async with managements.turns.of(connection_id) as is_ours:
+        if not is_ours:
+            async with resources.begin(SYSTEM) as work:
+                await _put_off(work, command_id)
+        yield is_ours
+
+
+async def _put_off(work: Work, command_id: int) -> None:
+    """Not while it is being sent: then the time of its next look is the end of a lease; and not where a
+    vendor has asked for patience.
+    """
+    soon = work.now + LATER
+    handed_out = update(MdmCommand).where(
+        MdmCommand.id == command_id,
+        MdmCommand.state.in_([CommandState.QUEUED, *FOLLOWED]),
+        MdmCommand.next_look_at.between(soon, work.now + TAKEN),
+    )
+    await work.session.execute(
+        handed_out.values(next_look_at=soon), execution_options={"synchronize_session": False}
+    )
+
+
+async def _send(resources: Resources, managements: Managements, command_id: int) -> None:
     async with resources.begin(SYSTEM) as work:
         claimed = await _claim(work, managements.vault, command_id)
     if claimed is None:
@@ -123,28 +165,48 @@ def command_of(vault: Vault, row: MdmCommand, managed: Managed) -> Command:
 
 async def _is_ended(work: Work, row: MdmCommand, managed: Managed | None) -> bool:
     """Whether something has come in the way since it was asked for; then that is its end."""
+    unsent = _unsent(row)
     if work.now >= given_up_at(row.state, row.risk, row.decided_at or row.created_at):
-        told = "The device management could not be asked in time. Nothing was sent."
+        told = f"The device management could not be asked in time. {unsent}"
         await move(work, row, CommandState.EXPIRED, detail=told)
+        return True
+    if await is_undone(work, row):
+        told = f"The opposite was asked for meanwhile. {unsent}"
+        await move(work, row, CommandState.CANCELLED, detail=told)
         return True
     asset = await asset_row(work, row.asset_id) if row.asset_id is not None else None
     if managed is None or asset is None:
-        await move(work, row, CommandState.FAILED, detail=GONE)
+        await move(work, row, CommandState.FAILED, detail=f"{GONE} {unsent}")
         return True
     if managed.record.asset_id != row.asset_id:
-        told = "The record by which it was asked for is another device's now. Nothing was sent."
+        told = f"The record by which it was asked for is another device's now. {unsent}"
         await move(work, row, CommandState.FAILED, detail=told)
         return True
     refusal = unfit(managed, asset, row.verb)
     if refusal is not None:
-        await move(work, row, CommandState.FAILED, detail=f"{refusal.detail} Nothing was sent.")
+        await move(work, row, CommandState.FAILED, detail=f"{refusal.detail} {unsent}")
         return True
     minds = row.risk in REFUSING_TESTS and not row.during_testing
     if minds and await testing_now(work, asset.school_id):
-        told = "A test is being taken at this device's school. Nothing was sent."
+        told = f"A test is being taken at this device's school. {unsent}"
         await move(work, row, CommandState.REFUSED, detail=told)
         return True
     return False
+
+
+def _unsent(row: MdmCommand) -> str:
+    return "It was not sent again." if row.attempts else "Nothing was sent."
+
+
+async def is_undone(work: Work, row: MdmCommand) -> bool:
+    """Whether the opposite was asked for since: what comes late must not have the last word."""
+    query = select(MdmCommand.id).where(
+        MdmCommand.asset_id == row.asset_id,
+        MdmCommand.id > row.id,
+        MdmCommand.verb.in_(INVERSES.get(row.verb, ())),
+        MdmCommand.state.not_in(UNSENT_ENDS),
+    )
+    return await work.session.scalar(query.limit(1)) is not None
 
 
 async def _asked(managements: Managements, claimed: Claimed) -> Said:
@@ -205,7 +267,7 @@ async def _settle(work: Work, vault: Vault, claimed: Claimed, said: Said) -> Non
         return
     if isinstance(said, Unfit):
         row.attempts -= 1
-        await move(work, row, CommandState.FAILED, detail=f"{said.why} Nothing was sent.")
+        await move(work, row, CommandState.FAILED, detail=f"{said.why} {_unsent(row)}")
         return
     await _settle_error(work, row, claimed, said)
 
@@ -235,7 +297,8 @@ async def take_receipt(work: Work, vault: Vault, row: MdmCommand, receipt: Recei
     """The vendor has it: keep by what its outcome is asked for, and what somebody may have to know."""
     state = after_receipt(receipt.state, receipt.handle)
     row.handle = receipt.handle
-    keep_told(vault, row, secrets_in(vault, row.sealed), receipt.secrets)
+    ours = secrets_in(vault, row.sealed) if row.told_at is None else {}
+    keep_told(vault, row, ours, receipt.secrets)
     row.sealed = None
     detail = without(command, receipt.detail) if receipt.detail else None
     looks = work.now + next_look(0) if state in IN_FLIGHT else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,6 +12,7 @@ from sqlalchemy import select, update
 
 from integrations.mdm.port import MdmError, RateLimited, Transient
 from service.core.actor import SYSTEM
+from service.core.faults import is_outage
 from service.core.vault import KeyMissing
 from service.core.work import Resources, Work
 from service.mdm.lease import SWITCHED_OFF, Lease, TakenOver, end_run
@@ -25,6 +27,9 @@ LATEST: Final = timedelta(hours=1)
 LONGEST_WISH: Final = timedelta(hours=6)
 RUN: Final = list(MdmRun.__table__.c)
 QUIET: Final = {"synchronize_session": False}
+DATABASE_AWAY: Final = "database_away"
+OUTLASTS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
+"""Seconds between tries to write down that a run failed, when the database is away."""
 log = structlog.get_logger()
 
 
@@ -48,7 +53,10 @@ async def run_sync(resources: Resources, managements: Managements, run_id: int) 
             await _fail(lease, connection, error.reason, str(error), wish)
         except KeyMissing as error:
             await _fail(lease, connection, "key_missing", str(error))
-        except Exception:
+        except Exception as error:
+            if is_outage(error):
+                await _fail(lease, connection, DATABASE_AWAY, "The desk's database went away meanwhile.")
+                return
             log.exception("mdm_run_failed", run_id=run_id)
             await _fail(lease, connection, "internal_error", "The desk could not do it: internal error.")
 
@@ -125,26 +133,37 @@ class BadSettings(MdmError):
 async def _fail(lease: Lease, connection: Any, reason: str, detail: str, wish: float | None = None) -> None:
     """Nothing was changed but what was reconciled already, and that stays; the watermark does too."""
     log.warning("mdm_run_failed", run_id=lease.run_id, connection_id=connection.id, reason=reason)
-    try:
-        async with lease.work() as work:
-            await end_run(work, lease.run_id, SyncState.FAILED, failure=reason, detail=detail[:500])
-            failing = connection.failing_since or work.now
-            again = _again_at(connection, reason, failing, work.now, wish)
-            values = {
-                "failure": reason,
-                "failure_detail": detail[:500],
-                "failing_since": failing,
-                "next_sync_at": again,
-            }
-            changed = update(MdmConnection).where(MdmConnection.id == connection.id).values(**values)
-            await work.session.execute(changed, execution_options=QUIET)
-    except TakenOver:
-        log.info("mdm_run_taken_over", run_id=lease.run_id)
+    for wait in (*OUTLASTS, None):
+        try:
+            await _write_failure(lease, connection, reason, detail[:500], wish)
+        except TakenOver:
+            log.info("mdm_run_taken_over", run_id=lease.run_id)
+        except Exception as error:
+            if wait is None or not is_outage(error):
+                raise
+            await asyncio.sleep(wait)
+            continue
+        return
+
+
+async def _write_failure(lease: Lease, connection: Any, reason: str, detail: str, wish: float | None) -> None:
+    async with lease.work() as work:
+        await end_run(work, lease.run_id, SyncState.FAILED, failure=reason, detail=detail)
+        failing = connection.failing_since or work.now
+        again = _again_at(connection, reason, failing, work.now, wish)
+        values = {
+            "failure": reason,
+            "failure_detail": detail,
+            "failing_since": failing,
+            "next_sync_at": again,
+        }
+        changed = update(MdmConnection).where(MdmConnection.id == connection.id).values(**values)
+        await work.session.execute(changed, execution_options=QUIET)
 
 
 def _again_at(connection: Any, reason: str, failing: datetime, now: datetime, wish: float | None) -> datetime:
     """Later the longer it fails; as late as the vendor asks for, within reason."""
-    passing = reason in (Transient.reason, RateLimited.reason)
+    passing = reason in (Transient.reason, RateLimited.reason, DATABASE_AWAY)
     usual = timedelta(minutes=connection.sync_minutes)
     wait = min(max(now - failing, SOONEST), LATEST) if passing else max(usual, SOONEST)
     asked = min(timedelta(seconds=wish or 0), LONGEST_WISH)

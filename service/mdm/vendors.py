@@ -19,6 +19,7 @@ from integrations.mdm.mosyle import Mosyle
 from integrations.mdm.port import Setting, Vendor
 from service.core.vault import Vault, open_vault
 from service.mdm.models import MdmConnection, VendorName
+from service.mdm.turns import Turns
 
 VENDORS: Final[Mapping[VendorName, Any]] = {
     VendorName.GOOGLE: Google,
@@ -40,12 +41,13 @@ def settings_of(vendor: VendorName) -> Sequence[Setting]:
 @dataclass
 class Managements:
     """One pool of connections for all vendors; a vendor of each connection, with its tokens, until the
-    connection is changed.
+    connection is changed. Who asks by a job, in numbers that nobody bounds, waits for its turn.
     """
 
     vault: Vault
     http: httpx.AsyncClient
     pace: Pace | None = None
+    turns: Turns = field(default_factory=Turns)
     _opened: dict[int, tuple[int, Vendor]] = field(default_factory=dict)
 
     def vendor(self, connection: Any) -> Vendor:

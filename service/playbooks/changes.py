@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import func, select, text
@@ -233,9 +233,19 @@ async def _end_left_actions(work: Work, run: PlaybookRun, state: State) -> None:
     query = select(RunAction).where(RunAction.run_id == run.id, RunAction.state != ActionState.ENDED)
     for action in list(await work.session.scalars(query)):
         if state.stage is not Stage.ACTING or (action.path, action.attempt) != (state.path, state.attempt()):
+            was_sent = action.state is ActionState.SENT
             await end_action(work, action, "expired", None)
-            if action.verb == Verb.DEVICE_COMMAND:
-                await enqueue(work, "mdm.withdraw_command", action_id=action.id)
+            if was_sent and action.verb == Verb.DEVICE_COMMAND:
+                await enqueue(work, "mdm.withdraw_command", action_id=action.id, **what_of(action))
+
+
+def what_of(action: RunAction) -> dict[str, Any]:
+    """What is to be done to which device, and the key that makes it be done once."""
+    return {
+        "asset_id": action.asset_id,
+        "arguments": action.arguments,
+        "key": f"run {action.run_id} {action.path} {action.attempt}",
+    }
 
 
 async def end_action(work: Work, action: RunAction, result: str, detail: str | None) -> None:

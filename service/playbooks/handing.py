@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from service.assets.models import Asset
 from service.core.errors import Conflict, Invalid
-from service.core.settings import settings
 from service.core.work import Work
 from service.people.models import Person
 from service.playbooks.grammar import Book
@@ -26,6 +25,7 @@ from service.tickets.lifecycle import is_open
 from service.tickets.models import Ticket
 from service.tickets.opening import open_ticket
 from service.tickets.priority import Priority
+from service.tickets.queries import language_of_notes
 from service.tickets.resolution import Cause, Fix, Outcome
 from service.tickets.rules import DeskRules, desk_rules
 
@@ -140,8 +140,7 @@ async def close_solved(work: Work, run: PlaybookRun, book: Book, state: State) -
 
 async def _note_summary(desk: Work, run: PlaybookRun, number: int) -> None:
     """What was learnt, in the language of the technician who has the ticket, else in the desk's."""
-    theirs = select(Person.language).join(Ticket, Ticket.assignee_id == Person.id).where(Ticket.id == number)
-    language = await desk.session.scalar(theirs) or settings().desk_language
+    language = await language_of_notes(desk, number)
     made = await summary_of(desk, run, language)
     await actions.note(desk, number, inputs.Note(body=as_text(made, language)))
 

@@ -6,7 +6,9 @@ What is done to devices is done by other rooms, found by the name of their job:
   once for its `key`, and tell what became of it with `playbooks.hear(action_id, result, detail)`; `behind` a
   device's command are people and a ticket (`waking.behind`);
 - `mdm.read_device(asset_id, facts)`, `monitoring.read_device(…)` and `people.read_account(…)` read facts
-  anew and keep them with the device.
+  anew and keep them with the device;
+- `mdm.withdraw_command(action_id, asset_id, arguments, key)` takes a command back that no run waits for any
+  more, also one that has not come yet.
 
 Where no such job is registered the district has nothing connected, and the run is told so at once.
 """
@@ -20,6 +22,7 @@ from procrastinate import JobContext, RetryStrategy
 from service.core.actor import SYSTEM
 from service.core.outbox import jobs, offer, resources_of
 from service.playbooks import photos, waking
+from service.playbooks.changes import what_of
 from service.playbooks.facts import FACTS, Keeper
 from service.playbooks.grammar import Verb
 from service.playbooks.models import PlaybookRun
@@ -45,18 +48,10 @@ async def perform(context: JobContext, action_id: int) -> None:
         action = await waking.may_be_sent(work, action_id)
         if action is None:
             return
-        about: dict[str, Any] = {}
+        about = what_of(action)
         if action.verb == Verb.DEVICE_COMMAND:
             about["behind"] = await waking.behind(work, action)
-        taken = await offer(
-            work,
-            PERFORMERS[action.verb],
-            action_id=action.id,
-            asset_id=action.asset_id,
-            arguments=action.arguments,
-            key=f"run {action.run_id} {action.path} {action.attempt}",
-            **about,
-        )
+        taken = await offer(work, PERFORMERS[action.verb], action_id=action.id, **about)
         if not taken:
             await waking.report_result(work, action_id, "unsupported", NOT_CONNECTED)
 

@@ -22,6 +22,8 @@ from service.tickets.routing import queue_for
 from service.tickets.rules import DeskRules, QueueFacts, desk_rules
 
 DESK_ONLY = ("priority", "queue", "reported_at", "external_id", "source_key", "tags", "channel")
+SYSTEMS_OWN = ("network:", "mdm:")
+"""How keys begin that only the system gives: a fault it tells of must never find a person's ticket."""
 TEXT_SEARCHED = 100_000
 
 
@@ -77,6 +79,9 @@ def _refuse_shaping(work: Work, wanted: OpenTicket) -> None:
         return
     if sent and not access.may_shape(work.actor):
         raise Forbidden(f"Only the desk sets {', '.join(sent)}. Leave it out.")
+    if (wanted.source_key or "").startswith(SYSTEMS_OWN) and work.actor.role is not Role.SYSTEM:
+        told = f"Keys that begin with {' or '.join(SYSTEMS_OWN)} are the system's own. Choose another."
+        raise Invalid.field("source_key", told, "reserved")
     if wanted.reported_at is not None and wanted.reported_at > work.now:
         raise Invalid.field("reported_at", "That moment has not come yet.", "in_the_future")
 

@@ -12,6 +12,7 @@ from service.assets.models import Asset
 from service.core.actor import Actor
 from service.core.errors import Invalid, NotFound, Stale
 from service.core.paging import Page, cursor_of, key_of
+from service.core.settings import settings
 from service.core.work import Eyes, Work
 from service.people.models import Person
 from service.places.models import Place
@@ -36,6 +37,12 @@ async def ticket_for_update(work: Work, number: int) -> Ticket:
 
 
 _LOCKED = select(Ticket).where(Ticket.id == bindparam("number")).with_for_update(key_share=True)
+
+
+async def language_of_notes(work: Work, number: int) -> str:
+    """That of the technician who has the ticket, else the desk's."""
+    theirs = select(Person.language).join(Ticket, Ticket.assignee_id == Person.id).where(Ticket.id == number)
+    return await work.session.scalar(theirs) or settings().desk_language
 
 
 def _is_there(eyes: Eyes, ticket: Any) -> bool:

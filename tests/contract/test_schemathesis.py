@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
@@ -25,7 +26,6 @@ from schemathesis.specs.openapi.checks import (
 from service.app import make_app
 from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
-from service.core.migrating import migrate
 from service.core.work import Resources
 from tests import makers
 from tests.conftest import fresh_database, serving
@@ -41,11 +41,10 @@ CHECKS = [
 
 
 @pytest.fixture(scope="session")
-def desk(server_url: str) -> Iterator[tuple[str, str]]:
+def desk(server_url: str, empty_url: str) -> Iterator[tuple[str, str]]:
     """A desk that made-up requests may ruin: its address, and an administrator's token."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    with fresh_database(server_url, f"fb_contract_{os.getpid()}_{worker}") as url:
-        migrate(url)
+    with fresh_database(server_url, f"fb_contract_{os.getpid()}_{worker}", like=empty_url) as url:
         secret = asyncio.run(_furnished(url))
         with serving(url) as address:
             yield address, secret
@@ -81,15 +80,25 @@ def test_every_operation_is_tried() -> None:
     assert sorted(OPERATIONS) == sorted(operations())
 
 
+@pytest.fixture(scope="session")
+def session() -> Iterator[requests.Session]:
+    """One connection for all, and no look at the environment before each request."""
+    with requests.Session() as made:
+        made.trust_env = False
+        yield made
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_the_service_keeps_its_contract(operation: str, desk: tuple[str, str]) -> None:
+def test_the_service_keeps_its_contract(
+    operation: str, desk: tuple[str, str], session: requests.Session
+) -> None:
     address, secret = desk
     made = [operations()[operation].as_strategy(generation_mode=mode) for mode in GenerationMode]
 
     @given(case=one_of(*made))
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     def keeps(case: Any) -> None:
-        answer = case.call(base_url=address, headers=makers.bearer(secret), timeout=20)
+        answer = case.call(base_url=address, headers=makers.bearer(secret), session=session, timeout=20)
         case.validate_response(answer, checks=CHECKS)
 
     keeps()

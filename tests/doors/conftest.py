@@ -55,7 +55,7 @@ class LiveDemo:
         return os.environ | {"FIRSTBELL_URL": url or self.url, "FIRSTBELL_TOKEN": self.tokens[who]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live_demo(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDemo]:
     folder = tmp_path_factory.mktemp("live")
     with fresh_database(server_url, f"live_{uuid.uuid4().hex[:12]}") as database_url:

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from service.core.actor import SYSTEM
 from service.core.migrating import migrate
 from service.core.settings import Settings
 from tests import makers
+from tests.space import space
 
 
 async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
@@ -51,10 +53,15 @@ async def test_unknown_paths_and_methods_answer_as_problems(client: httpx.AsyncC
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fb-outage-", dir=space()) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("FIRSTBELL_DATABASE_URL" in os.environ, reason="stops a server of its own")
-async def test_an_outage_is_said_and_survived(tmp_path: Path) -> None:
-    home = Path(tempfile.mkdtemp(prefix="fb-outage-"))
+async def test_an_outage_is_said_and_survived(home: Path) -> None:
     held = embedded.start(home)
     migrate(held.url)
     app: Any = make_app(held.url, Settings(database_pool=4))

@@ -146,7 +146,7 @@ def test_a_connection_is_added_tested_changed_and_deleted(
     assert broken.stdout.startswith(f"{name} does not work.")
     again = mdm("check", name, "--json")
     assert (again.exit_code, json.loads(again.stdout)["reason"]) == (1, "auth_failed")
-    assert "auth_failed" in mdm("list").stdout
+    assert "auth failed" in mdm("list").stdout
     assert mdm("delete", name, lines="n\n").exit_code == 1
     assert len(told("list")) == 1
     gone = mdm("delete", name.upper(), "--yes")
@@ -170,7 +170,7 @@ def test_a_secret_that_no_option_names_is_asked_for_and_not_shown(desk: Desk) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--set", "token=sesame"), "token is a secret"),
+        (("--set", "token=sesame"), "token is a secret, and others see the words of a command."),
         (("--set", "base_url"), "KEY=VALUE"),
         (("--secret-env", "token=NO_SUCH_VARIABLE"), "no NO_SUCH_VARIABLE"),
         (("--secret-file", "token=/no/such/file"), "No such file"),
@@ -225,6 +225,61 @@ def test_a_sync_is_asked_for_and_its_runs_are_listed(desk: Desk) -> None:
     assert "waiting" in mdm("runs", name).stdout
     waiting = desk.rows("SELECT args FROM procrastinate_jobs WHERE task_name = 'mdm.sync'")
     assert [row.args for row in waiting] == [{"run_id": asked["run"]}]
+    assert mdm("cancel", str(asked["run"])).stdout == f"Run {asked['run']}: discarded.\n"
+    assert mdm("cancel", str(asked["run"])).exit_code == 1
+
+
+def held(desk: Desk, name: str) -> int:
+    """A run that waits for a person, with a line, by its number."""
+    mdm("add", name, "fleet", "--set", "base_url=https://fleet.invalid", "--secret-env", "token=T", T="x")
+    counts = '{"listed": 7, "missing": 6, "assets_added": 1, "bad": 0, "total": 7}'
+    (run_row,) = desk.rows(
+        "INSERT INTO mdm_runs (connection_id, kind, state, dry, counts, would_change_percent, pages_staged, "
+        "created_at) SELECT id, 1, 4, false, CAST(:counts AS jsonb), 86, 1, now() FROM mdm_connections "
+        "WHERE name = :name RETURNING id",
+        name=name,
+        counts=counts,
+    )
+    desk.rows(
+        "INSERT INTO mdm_run_lines (run_id, kind, external_id, why) VALUES (:run, 1, 'd5', 'no id') "
+        "RETURNING id",
+        run=run_row.id,
+    )
+    return int(run_row.id)
+
+
+@pytest.mark.parametrize(("word", "state"), [("--go", "reconciling"), ("--discard", "discarded")])
+def test_a_held_sync_is_read_and_decided(desk: Desk, word: str, state: str) -> None:
+    name = makers.unique("Fleet")
+    number = held(desk, name)
+    shown = mdm("runs", name).stdout
+    assert ("held" in shown, "7 listed, 6 missing, 1 assets added" in shown, "total" in shown) == (
+        True,
+        True,
+        False,
+    )
+    (run_row,) = told("runs", name)
+    assert (run_row["connection_name"], run_row["counts"]["missing"]) == (name, 6)
+    assert "no id" in mdm("lines", str(number)).stdout
+    assert [(line["kind"], line["external_id"]) for line in told("lines", str(number))] == [
+        ("bad_record", "d5")
+    ]
+    assert mdm("decide", str(number)).exit_code == 2
+    assert mdm("decide", str(number), word).stdout == f"Run {number}: {state}.\n"
+    again = mdm("decide", str(number), word)
+    assert (again.exit_code, "does not wait for a decision" in again.stderr) == (1, True)
+
+
+def test_tables_keep_their_names_whole_on_a_narrow_terminal(desk: Desk) -> None:
+    name = makers.unique("Chromebooks of the district")
+    held(desk, name)
+    desk.rows("UPDATE mdm_connections SET failure = 'auth_failed' WHERE name = :name RETURNING id", name=name)
+    lines = mdm("list", COLUMNS="80").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(name in line and "fleet" in line and "auth" in line for line in lines)
+    assert any(
+        "full" in line and "held" in line for line in mdm("runs", name, COLUMNS="80").stdout.splitlines()
+    )
 
 
 def test_words_are_mapped_listed_and_taken_away(desk: Desk) -> None:
@@ -240,6 +295,9 @@ def test_words_are_mapped_listed_and_taken_away(desk: Desk) -> None:
     assert [(one["word"], one["records"]) for one in told("unmapped", "model")] == [("Gizmo [7]", 1)]
     shown = mdm("unmapped", "model", "--connection", name)
     assert "Gizmo [7]" in shown.stdout
+    assert [(one["kind"], one["word"]) for one in told("unmapped", "--connection", name)] == [
+        ("model", "Gizmo [7]")
+    ]
     assert "unknown word" in shown.stdout
     mapped = mdm("map", "model", "gizmo [7]", "--asset-kind", "display", "--connection", name)
     assert mapped.exit_code == 0, mapped.output

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import httpx
 import pytest
 
 from integrations.mdm.port import Enrolment, ManagedDevice, Platform
-from service.core.actor import SYSTEM, Role
+from service.core.actor import SYSTEM, Role, Scope
 from service.core.vault import open_vault
 from service.mdm.models import MdmCommand, MdmConnection
+from service.people.tokens import MadeToken, NewToken, create_token
 from tests import makers
 
 JAMF = {"base_url": "https://jamf.invalid", "client_id": "desk", "client_secret": "hidden"}
@@ -173,6 +175,7 @@ async def test_a_wipe_takes_two_people_and_the_version_that_was_read(desk: Desk)
     good = await desk.post(path, {"comment": "Seen"}, "admin", If_Match=asked.headers["etag"])
     assert (good.status_code, good.json()["state"]) == (200, "queued")
     assert good.json()["decided_by_name"] == desk.people["admin"].name
+    assert (good.json()["decision"], good.json()["detail"]) == ("Seen", None)
     again = await desk.post(path, {}, "admin")
     assert (again.status_code, again.json()["code"]) == (409, "not_waiting")
 
@@ -181,6 +184,7 @@ async def test_a_wipe_is_refused_or_taken_back(desk: Desk) -> None:
     first = (await desk.ask("wipe")).json()["id"]
     refused = await desk.post(f"/commands/{first}/refuse", {"reason": "Another one was meant"}, "lead")
     assert (refused.json()["state"], refused.json()["detail"]) == ("refused", "Another one was meant")
+    assert refused.json()["decision"] == "Another one was meant"
     second = (await desk.ask("wipe")).json()["id"]
     assert (await desk.post(f"/commands/{second}/cancel")).json()["state"] == "cancelled"
 
@@ -233,6 +237,9 @@ async def test_graphql_decides_reads_and_lists(desk: Desk) -> None:
     ):
         document = VERB % {"kind": verb[0].upper() + verb[1:], "verb": verb}
         assert (await desk.mutate(document, who, id=str(command), **given))["command"]["state"] == state
+    assert (await desk.query(f'{{ mdmCommand(id: "{command}") {{ decision }} }}')) == {
+        "mdmCommand": {"decision": "Seen"}
+    }
     second = (await desk.ask("wipe")).json()["id"]
     refuse = VERB % {"kind": "RefuseMdmCommand", "verb": "refuseMdmCommand"}
     refused = await desk.mutate(refuse, "lead", id=str(second), reason="It is not sold")
@@ -291,3 +298,42 @@ async def test_a_teacher_sees_and_asks_nothing(desk: Desk) -> None:
     for path in ("/commands", "/commands/1", "/bulk-commands", "/bulk-commands/1"):
         assert (await desk.get(path, "teacher")).status_code == 403
     assert (await desk.ask(who="teacher")).status_code == 403
+
+
+QUERIES = (
+    "mdmVendors { label }",
+    "mdmConnections { nodes { name } }",
+    'mdmConnection(id: "%(connection)s") { name }',
+    "mdmMappings { nodes { word } }",
+    "mdmUnmapped(kind: SITE) { nodes { word } }",
+    "mdmRuns { nodes { runId lines { nodes { why } } } }",
+    "mdmRecords { nodes { serial device } }",
+    'mdmAssetRecords(tag: "%(tag)s") { serial device }',
+    "mdmReviews { nodes { reviewId } }",
+    "mdmCommands { nodes { commandId } }",
+    'mdmCommand(id: "%(command)s") { commandId }',
+    "mdmBulks { nodes { bulkId } }",
+    *(
+        f'node(id: "{base64.b64encode(f"{name}:1".encode()).decode()}") {{ id }}'
+        for name in ("MdmConnection", "MdmMapping", "MdmRun", "MdmRecord", "MdmReview")
+    ),
+)
+
+
+@pytest.mark.parametrize("who", ["technician", "admin", "teacher"])
+async def test_without_the_scope_to_read_no_field_and_no_id_tells_anything(desk: Desk, who: str) -> None:
+    known = {"connection": desk.connection, "tag": desk.tag, "command": (await desk.ask("wipe")).json()["id"]}
+    others = sorted(set(Scope) - {Scope.MDM_READ, Scope.MDM_WRITE})
+    async with desk.app.state.resources.begin(SYSTEM) as work:
+        made = await create_token(
+            work, NewToken(person_id=desk.people[who].id, label="no devices", scopes=others)
+        )
+        assert isinstance(made, MadeToken)
+        name = (await work.session.get_one(MdmConnection, desk.connection)).name
+    for query in QUERIES:
+        body = {"query": "{ %s }" % (query % known)}
+        answer = await desk.client.post("/graphql", json=body, headers=makers.bearer(made.secret))
+        told = answer.json()
+        assert [one["extensions"]["code"] for one in told["errors"]] == ["forbidden"], query
+        assert set(told["data"].values()) == {None}, query
+        assert name not in answer.text

@@ -279,7 +279,11 @@ def test_a_scan_is_asked_for_done_and_shown_and_its_devices_are_listed(desk: Des
     assert looked["found"][0]["device_id"] == again["found"][0]["device_id"]
     rows = json.loads(network("devices", "--q", "prn-cli", "--json").stdout)
     assert [(row["name"], row["address"], row["snmp"]) for row in rows] == [("prn-cli", "127.66.0.1", "ok")]
-    assert "prn-cli" in network("devices").stdout
+    roomy = network("devices").stdout.splitlines()
+    assert "model" in roomy[0]
+    narrow = network("devices", COLUMNS="80").stdout.splitlines()
+    assert "model" not in narrow[0]
+    assert any("prn-cli" in line and "printer" in line and "ok" in line for line in narrow)
     desk.faults(rows[0]["id"])
     assert "printer.jammed" in network("faults").stdout
     told = json.loads(network("faults", "--all", "--json").stdout)
@@ -335,7 +339,7 @@ def test_secrets_are_sealed_with_the_new_key_and_the_old_one_can_go(
     monkeypatch.setenv("FIRSTBELL_SECRET_KEYS", f"{new},{desk.key}")
     settings.cache_clear()
     result = secrets("rotate")
-    assert "secrets are sealed with the newest key." in result.stdout
+    assert "1 secret is sealed with the newest key." in result.stdout
     assert Vault([new]).open(desk.sealed(credential_id)) == {"community": "public"}
 
 

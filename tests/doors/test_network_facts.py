@@ -10,7 +10,6 @@ from sqlalchemy import select, text
 
 from integrations.snmp.agent import Type
 from service.assets.models import Asset, AssetFact
-from service.core.migrating import migrate
 from service.monitoring.models import NetworkDevice
 from service.monitoring.reading_for import read_device
 from tests import makers
@@ -24,9 +23,8 @@ SERIAL = "1.3.6.1.2.1.43.5.1.1.17.1"
 
 
 @pytest.fixture(scope="module")
-def url(server_url: str) -> Iterator[str]:
-    with fresh_database(server_url, "fb_network_facts") as made:
-        migrate(made)
+def url(server_url: str, empty_url: str) -> Iterator[str]:
+    with fresh_database(server_url, "fb_network_facts", like=empty_url) as made:
         yield made
 
 

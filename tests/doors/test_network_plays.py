@@ -12,7 +12,6 @@ from sqlalchemy import select, text
 from integrations.snmp.reading import DeviceKind
 from service.assets.models import Asset, AssetFact
 from service.core.actor import Role
-from service.core.migrating import migrate
 from service.demo.network.school import MIDDLE, Spec
 from service.monitoring.maintenance import PlanMaintenance, plan_maintenance
 from service.monitoring.models import FaultState, NetworkDevice, ReachBy, ReachState, SnmpState
@@ -30,9 +29,8 @@ Told = list[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def url(server_url: str) -> Iterator[str]:
-    with fresh_database(server_url, "fb_network_plays") as made:
-        migrate(made)
+def url(server_url: str, empty_url: str) -> Iterator[str]:
+    with fresh_database(server_url, "fb_network_plays", like=empty_url) as made:
         yield made
 
 

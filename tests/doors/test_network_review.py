@@ -14,7 +14,6 @@ from integrations.snmp.reading import Reading
 from integrations.snmp.understanding import poll_plan
 from service.core.actor import SYSTEM, Role
 from service.core.database import make_engine
-from service.core.migrating import migrate
 from service.core.work import Resources, Work
 from service.monitoring.devices import EditDevice, edit_device
 from service.monitoring.judging import Judged, Watched, judge
@@ -38,9 +37,8 @@ GENERIC = PROFILES.by_name("generic")
 
 
 @pytest.fixture(scope="module")
-def url(server_url: str) -> Iterator[str]:
-    with fresh_database(server_url, "fb_network_review") as made:
-        migrate(made)
+def url(server_url: str, empty_url: str) -> Iterator[str]:
+    with fresh_database(server_url, "fb_network_review", like=empty_url) as made:
         yield made
 
 

@@ -21,7 +21,6 @@ from sqlalchemy import create_engine, text
 
 from service.core.actor import SYSTEM
 from service.core.database import make_engine
-from service.core.migrating import migrate
 from service.core.work import Resources
 from tests import makers
 from tests.conftest import fresh_database
@@ -31,6 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash")]
 WRITES = 2_000
 AT_ONCE = 24
 PATIENCE = 60.0  # seconds that a writer goes on repeating
+UNUSED = httpx.create_ssl_context()  # each client would make one of its own, which takes long
 ALL_HOURS = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
 SOON = {"first_response": 0.02, "resolution": 0.03}
 
@@ -75,13 +75,15 @@ class Writers:
         self.done = 0
         self.a_third_done = asyncio.Event()
 
-    async def write_all(self, waiting: asyncio.Queue[int], client: httpx.AsyncClient) -> None:
-        while not waiting.empty():
-            n = waiting.get_nowait()
-            await self.write(n, client)
-            self.done += 1
-            if self.done == WRITES // 3:
-                self.a_third_done.set()
+    async def write_all(self, waiting: asyncio.Queue[int]) -> None:
+        """Over connections of its own: a pool that all share is searched whole at each request."""
+        async with httpx.AsyncClient(timeout=20, verify=UNUSED) as client:
+            while not waiting.empty():
+                n = waiting.get_nowait()
+                await self.write(n, client)
+                self.done += 1
+                if self.done == WRITES // 3:
+                    self.a_third_done.set()
 
     async def write(self, n: int, client: httpx.AsyncClient) -> None:
         """Until acknowledged, on one server or the other; every seventh is sent twice at once."""
@@ -121,10 +123,11 @@ async def ready(port: int) -> None:
 
 
 async def test_nothing_is_lost_and_nothing_done_twice_when_processes_are_killed(
-    server_url: str, tmp_path: Path
+    server_url: str, empty_url: str, tmp_path: Path
 ) -> None:
-    with fresh_database(server_url, f"fb_crash_{os.getpid()}", durable=True) as url, ExitStack() as stack:
-        migrate(url)
+    with ExitStack() as stack:
+        name = f"fb_crash_{os.getpid()}"
+        url = stack.enter_context(fresh_database(server_url, name, durable=True, like=empty_url))
         secret = await a_desk(url)
         ports = [free_port(), free_port()]
         apis, workers = [], []
@@ -150,13 +153,11 @@ async def run(writers: Writers, api: subprocess.Popen[bytes], worker: subprocess
     waiting: asyncio.Queue[int] = asyncio.Queue()
     for n in range(WRITES):
         waiting.put_nowait(n)
-    limits = httpx.Limits(max_connections=2 * AT_ONCE)
-    async with httpx.AsyncClient(timeout=20, limits=limits) as client:
-        tasks = [asyncio.create_task(writers.write_all(waiting, client)) for _ in range(AT_ONCE)]
-        await writers.a_third_done.wait()
-        os.kill(api.pid, signal.SIGKILL)
-        os.kill(worker.pid, signal.SIGKILL)
-        await asyncio.gather(*tasks)
+    tasks = [asyncio.create_task(writers.write_all(waiting)) for _ in range(AT_ONCE)]
+    await writers.a_third_done.wait()
+    os.kill(api.pid, signal.SIGKILL)
+    os.kill(worker.pid, signal.SIGKILL)
+    await asyncio.gather(*tasks)
 
 
 async def all_swept(url: str) -> None:

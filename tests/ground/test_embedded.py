@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from service.core import embedded
 from service.core.embedded import EmbeddedError, lease, start, status
+from tests.space import space
 
 pytestmark = pytest.mark.slow
 
@@ -141,7 +142,7 @@ def stop_whatever_runs(home: Path) -> None:
 @pytest.fixture
 def empty() -> Iterator[Path]:
     """A home that was never used, below a folder that only we can enter."""
-    with tempfile.TemporaryDirectory(prefix="firstbell-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="firstbell-", dir=space()) as folder:
         home = Path(folder) / "home"
         try:
             yield home
@@ -151,7 +152,7 @@ def empty() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def prepared() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="firstbell-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="firstbell-", dir=space()) as folder:
         home = Path(folder) / "home"
         with lease(home) as url:
             query(url, "create table kept (word text)")
@@ -542,6 +543,7 @@ with lease(Path(sys.argv[1])) as url:
     clean_environment()
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         print(connection.execute("select current_user, current_setting('timezone')").fetchone(), flush=True)
+    sys.stdin.read()
 """
     with running(asking, home, **hostile) as process:
         url = make_url(said(process))
@@ -551,6 +553,7 @@ with lease(Path(sys.argv[1])) as url:
         assert b"PGHOST" not in environment
         assert b"PGTZ" not in environment
         assert said(process) == "('firstbell', 'UTC')"
+        end(process)
 
 
 def foreign_files(folder: Path) -> None:
@@ -740,12 +743,10 @@ def test_programs_below_a_closed_folder_are_copied_once_for_the_account_of_the_s
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = Path(embedded._programs(embedded.Account())).parents[1]
-    closed = home.parent / "closed"
-    closed.mkdir(mode=0o700)
     libraries = wheel.with_name(f"{wheel.name}.libs")
-    subprocess.run(["cp", "-al", wheel, libraries, closed], check=True)
-    monkeypatch.syspath_prepend(closed)
-    with tempfile.TemporaryDirectory(dir="/tmp") as shared:
+    with tempfile.TemporaryDirectory(dir="/tmp") as closed, tempfile.TemporaryDirectory(dir="/tmp") as shared:
+        subprocess.run(["cp", "-al", wheel, libraries, closed], check=True)
+        monkeypatch.syspath_prepend(closed)
         Path(shared).chmod(0o755)
         monkeypatch.setattr(embedded, "SHARED_PROGRAMS", Path(shared) / "programs")
         for _ in range(2):

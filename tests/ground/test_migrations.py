@@ -146,3 +146,54 @@ def test_a_failed_migration_leaves_nothing_behind(server_url: str) -> None:
             connection.execute(text("DROP TABLE tickets"))
         assert migrate(url) == (None, head())
         engine.dispose()
+
+
+DESK_OF_0005 = """
+    INSERT INTO places (id, kind, name, school_id) VALUES ('0421', 1, 'Riverside', '0421');
+    INSERT INTO queues (id, key, name) VALUES (1, 'desk', 'Desk');
+    INSERT INTO persons (id, name, role) VALUES (1, 'Dana', 4);
+    INSERT INTO assets (id, tag, kind, serial, school_id)
+    SELECT n, 'CB-' || n, 1, CASE WHEN n % 10 > 0 THEN 'nxk' || n END, '0421'
+    FROM generate_series(1, 500) AS n;
+    INSERT INTO asset_facts (asset_id, name, value, as_of, source, received_at)
+    SELECT n, 'net.port_up', 'true', now(), 'snmp', now() FROM generate_series(1, 500) AS n;
+    INSERT INTO district_facts (id, name, value, set_at, set_by)
+    VALUES (1, 'school.testing', 'true', now(), 'Dana');
+    INSERT INTO tickets (id, kind, status, priority, impact, urgency, channel, confidential, version, reopens,
+        queue_id, asset_id, language, subject, description, tags, shared_with, opened_at, reported_at,
+        updated_at)
+    SELECT n, 1, 1, 3, 3, 3, 1, false, 1, 0, 1, n, 'en', 'S', 'D', '{}', '{}', now(), now(), now()
+    FROM generate_series(1, 500) AS n
+"""
+HELD_BY_0005 = "assets", "asset_facts", "district_facts", "persons", "places", "tickets"
+
+
+def test_a_desk_without_device_management_keeps_all_it_has(server_url: str) -> None:
+    with fresh_database(server_url, name("managed")) as url:
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            made = config()
+            made.attributes["connection"] = connection
+            command.upgrade(made, "0005")
+            connection.execute(text(DESK_OF_0005))
+            before = _held(connection)
+            connection.commit()
+        assert migrate(url) == ("0005", head())
+        with engine.connect() as connection:
+            assert _held(connection) == before, "a row was lost or a table was written anew"
+            found = text("SELECT id FROM assets WHERE upper(serial) = 'NXK7'")
+            assert connection.execute(found).scalar_one() == 7
+            connection.execute(text("SET enable_seqscan = off"))
+            plan = connection.execute(text(f"EXPLAIN {found.text}")).scalars().all()
+            assert "ix_assets_serial_upper" in "\n".join(plan)
+        engine.dispose()
+
+
+def _held(connection: Any) -> dict[str, tuple[Any, ...]]:
+    """Of each table the file it lies in, and how many rows it has."""
+    file = "SELECT relfilenode FROM pg_class WHERE relname = '{0}'"
+    both = "SELECT ({file}), (SELECT count(*) FROM {0})"
+    return {
+        table: tuple(connection.execute(text(both.format(table, file=file.format(table)))).one())
+        for table in HELD_BY_0005
+    }

@@ -18,13 +18,14 @@ import pytest
 
 from service.core import embedded
 from tests.ports import free_port
+from tests.space import space
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("up")]
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="fb-up-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fb-up-", dir=space()) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 

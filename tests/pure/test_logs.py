@@ -20,6 +20,9 @@ from service.people.identity import new_secret
         ("postgresql://desk:hunter2@db/firstbell", "postgresql://desk:…@db/firstbell"),
         ("password=hunter2 next", "password=… next"),
         ("secret: hunter2", "secret: …"),
+        ('{"client_secret": "hunter2"}', '{"client_secret": …'),
+        ("This vendor has no secret called pin.", "This vendor has no secret called pin."),
+        ("password authentication failed for user desk", "password authentication failed for user desk"),
         ("nothing to hide", "nothing to hide"),
     ],
 )
@@ -52,3 +55,22 @@ def test_every_logger_goes_through_the_mask(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(lines) == 3
     assert secret not in stream.getvalue()
     assert "hunter2" not in stream.getvalue()
+
+
+def test_made_up_things_are_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    monkeypatch.setattr("sys.stderr", stream)
+    try:
+        logs.configure("info", "json")
+        told = structlog.get_logger()
+        with logs.untold():
+            told.info("made up")
+            told.warning("something is wrong")
+        told.info("real")
+    finally:
+        logs.configure("warning", "console")
+        logging.getLogger().handlers[:] = before
+    events = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert events == ["something is wrong", "real"]
+    assert logs.UNTOLD not in stream.getvalue()

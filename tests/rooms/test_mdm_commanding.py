@@ -25,7 +25,6 @@ from service.mdm.command_deciding import (
     cancel_command,
     read_secrets,
     refuse_command,
-    withdraw_of_action,
 )
 from service.mdm.command_inputs import ApproveCommand, AskCommand, RefuseCommand
 from service.mdm.command_listing import CommandFilter, command_by_id, commands_page
@@ -33,6 +32,7 @@ from service.mdm.command_rules import MOST_DESTRUCTIVE_A_DAY
 from service.mdm.command_targets import AnotherDevice, CommandsOff, CommandUnsupported, NotManaged
 from service.mdm.commanding import CommandTooSoon, DuringTest, TooManyCommands, ask_command
 from service.mdm.models import CommandState, MdmCommand
+from service.mdm.playing import withdraw_of_action
 from service.playbooks.district import SetDistrictFact, set_district_fact
 from service.tickets.models import TicketEvent
 from tests import makers
@@ -519,8 +519,12 @@ async def _with_secret(desk: Desk, verb: Verb = Verb.LOCK) -> MdmCommand:
 @pytest.mark.parametrize(
     ("language", "words"), [("en", "cannot be confirmed"), ("es-MX", "no se puede confirmar")]
 )
-async def test_an_end_is_noted_on_the_ticket_for_the_desk(desk: Desk, language: str, words: str) -> None:
-    ticket = await makers.make_ticket(desk.work, language=language, asset_tag=desk.asset.tag)
+async def test_an_end_is_noted_for_the_technician_who_has_the_ticket(
+    desk: Desk, language: str, words: str
+) -> None:
+    ticket = await makers.make_ticket(desk.work, language="fr", asset_tag=desk.asset.tag)
+    has_it = await makers.make_person(desk.work, Role.TECHNICIAN, language=language)
+    ticket.assignee_id = has_it.id
     command = await desk.ask(Verb.LOCK, who="admin", ticket=ticket.id, arguments={"pin": "481516"})
     command.attempts = 1
     await move(desk.work, command, CommandState.UNVERIFIABLE)
@@ -537,6 +541,17 @@ async def test_an_end_is_noted_on_the_ticket_for_the_desk(desk: Desk, language: 
     assert "481516" not in body
     assert events[0].public is False
     assert open_vault().open(command.told or b"") == {"pin": "481516"}
+
+
+async def test_the_note_on_a_ticket_that_nobody_has_is_in_the_language_of_the_desk(desk: Desk) -> None:
+    ticket = await makers.make_ticket(desk.work, language="es", asset_tag=desk.asset.tag)
+    command = await desk.ask(Verb.RESTART, who="admin", ticket=ticket.id)
+    await move(desk.work, command, CommandState.SUCCEEDED)
+    noted = select(TicketEvent.body).where(
+        TicketEvent.ticket_id == ticket.id, TicketEvent.kind == "ticket.noted"
+    )
+    body = f"Restart of {desk.asset.tag} (command {command.id}) was done."
+    assert (await desk.work.session.scalars(noted)).all() == [body]
 
 
 # Lists.

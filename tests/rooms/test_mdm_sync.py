@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from integrations.mdm.port import ManagedDevice, Page
 from integrations.mdm.simulated.server import Fault, status
@@ -356,6 +357,46 @@ _REFUSE = (
     "$$ BEGIN RAISE EXCEPTION 'no'; END $$",
     "CREATE TRIGGER refuse_d5 BEFORE INSERT ON mdm_records FOR EACH ROW WHEN (NEW.external_id = 'd5') "
     "EXECUTE FUNCTION refuse()",
+)
+
+
+async def test_a_run_that_loses_the_database_is_failed_once_that_is_back(lab: Lab, server_url: str) -> None:
+    """Every connection is cut at the first page, and for a while there are no new ones."""
+    google(lab, *cart(3))
+    connection = await lab.google()
+    run_id = await lab.ask(connection)
+    admin = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
+    name = (await lab.one("SELECT current_database() AS name")).name
+    async with lab.resources.begin(SYSTEM) as work:
+        for statement in _CUT_OFF:
+            await work.session.execute(text(statement))
+    async with admin.connect() as server:
+        await server.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+        try:
+            running = asyncio.create_task(run_sync(lab.resources, lab.managements, run_id))
+            left = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name")
+            while await server.scalar(left, {"name": name}):  # noqa: ASYNC110  (another connection writes)
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.3)
+            assert not running.done()
+        finally:
+            await server.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'))
+        await running
+    await admin.dispose()
+    run = await lab.run(run_id)
+    assert (state(run), run.failure) == ("failed", "database_away")
+    row = await lab.connection(connection)
+    assert row.next_sync_at - lab.watch.now <= timedelta(minutes=2)
+    async with lab.resources.begin(SYSTEM) as work:
+        await work.session.execute(text("DROP TRIGGER cut_off ON mdm_staged_pages"))
+    assert state(await lab.sync(connection)) == "complete"
+
+
+_CUT_OFF = (
+    "CREATE OR REPLACE FUNCTION cut_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "ORDER BY pid = pg_backend_pid(); RETURN NEW; END $$",
+    "CREATE TRIGGER cut_off BEFORE INSERT ON mdm_staged_pages FOR EACH ROW EXECUTE FUNCTION cut_off()",
 )
 
 

@@ -84,7 +84,7 @@ async def test_an_approver_s_words_are_kept_and_not_logged(
     monkeypatch.setattr(command_deciding, "log", SimpleNamespace(info=heard))
     command = await desk.ask(Verb.WIPE)
     await approve_command(await desk.as_("lead"), command.id, ApproveCommand(comment=COMMENT))
-    assert command.detail == COMMENT
+    assert (command.decision, command.detail) == (COMMENT, None)
     assert [event for event, _ in lines] == ["mdm_command_approved"]
     assert COMMENT not in str(lines)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.assets.facts import FactIn, keep_facts
 from service.assets.models import Asset, AssetFact, AssetKind, Loan, LoanState
@@ -42,6 +44,7 @@ from service.tickets import inputs
 from service.tickets.lifecycle import Status
 from service.tickets.models import Ticket, TicketEvent
 from tests import makers
+from tests.conftest import undone
 from tests.playbook_texts import PIXEL, small
 
 WIFI = "chromebook-wifi"
@@ -72,7 +75,6 @@ class Desk:
         self.chromebook = await makers.make_asset(
             work, holder_id=self.teacher.id, school_id=self.school.id, place_id=self.school.id
         )
-        await versions.publish_shipped(work)
         return self
 
     async def as_(self, person: Any, **changes: Any) -> Work:
@@ -100,8 +102,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(work: Work) -> Desk:
-    return await Desk(work).set_up()
+async def desk(stocked: AsyncEngine) -> AsyncIterator[Desk]:
+    async with undone(stocked) as work:
+        yield await Desk(work).set_up()
 
 
 def ago(work: Work, **given: float) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from service.core.actor import Role
+from service.core.errors import Invalid
 from service.core.work import Work
 from service.tickets import actions, inputs
 from service.tickets.lifecycle import Status
@@ -35,3 +38,18 @@ async def test_a_teacher_files_a_ticket_and_a_technician_resolves_it(work: Work)
         "ticket.replied",
         "ticket.resolved",
     ]
+
+
+@pytest.mark.parametrize("key", ["network:poller", "network:7:port.down:3", "mdm:12"])
+@pytest.mark.parametrize("role", [Role.TECHNICIAN, Role.ADMIN, Role.INTEGRATION])
+async def test_the_systems_own_keys_are_given_by_the_system_alone(work: Work, role: Role, key: str) -> None:
+    await makers.default_queue(work)
+    someone = await makers.acting(work, await makers.make_person(work, role))
+    with pytest.raises(Invalid) as caught:
+        await makers.make_ticket(someone, source_key=key)
+    (wrong,) = caught.value.fields
+    assert (wrong.field, wrong.code) == ("source_key", "reserved")
+    assert "the system's own" in wrong.message
+    theirs = await makers.make_ticket(someone, source_key=f"their-{key}")
+    own = await makers.make_ticket(work.as_desk(), source_key=key)
+    assert (theirs.source_key, own.source_key) == (f"their-{key}", key)

@@ -20,7 +20,6 @@ from integrations.snmp.agent import SimulatedAgent, Tree, loopback
 from integrations.snmp.profile import load_profiles
 from integrations.snmp.target import Credential, Target, Version
 from integrations.snmp.transport import Transport
-from service.core.migrating import migrate
 from service.demo.network.school import READER, READS
 from service.monitoring.discovering import discover
 from service.monitoring.models import DeviceKind, ReachBy, ReachState, SnmpState
@@ -105,9 +104,8 @@ async def test_every_fact_that_a_device_answers_is_found_and_none_is_invented(
 
 
 @pytest.fixture(scope="module")
-def url(server_url: str) -> Iterator[str]:
-    with fresh_database(server_url, "fb_network_recorded") as made:
-        migrate(made)
+def url(server_url: str, empty_url: str) -> Iterator[str]:
+    with fresh_database(server_url, "fb_network_recorded", like=empty_url) as made:
         yield made
 
 

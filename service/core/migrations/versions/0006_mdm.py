@@ -227,6 +227,7 @@ def upgrade() -> None:
         sa.Column("asked_by_id", sa.BigInteger(), nullable=True),
         sa.Column("decided_by_id", sa.BigInteger(), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=True),
         sa.Column("handle", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("told", sa.LargeBinary(), nullable=True),
