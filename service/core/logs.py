@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -53,6 +54,10 @@ def drop_untold(_logger: Any, name: str, event: MutableMapping[str, Any]) -> Mut
     return event
 
 
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+"""How a job finds out that the database went away, by SQLAlchemy or past it."""
+
+
 class Outages(logging.Filter):
     """Shortens what procrastinate says, at length and once a queue, when the database goes away: the worker
     tells of that in a line, and of each job that failed by it one line is enough.
@@ -62,7 +67,7 @@ class Outages(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if error is None or not record.name.startswith(("procrastinate", "asyncio")):
             return True
-        if isinstance(error, (OperationalError, InterfaceError)):
+        if isinstance(error, AWAY):
             record.exc_info = None
             record.msg = f"{record.getMessage()} ({type(error).__name__})"
             record.args = ()

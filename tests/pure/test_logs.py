@@ -6,7 +6,9 @@ import io
 import json
 import logging
 
+import psycopg
 import pytest
+import sqlalchemy.exc
 import structlog
 
 from service.core import logs
@@ -74,3 +76,15 @@ def test_made_up_things_are_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
     events = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
     assert events == ["something is wrong", "real"]
     assert logs.UNTOLD not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [psycopg.OperationalError("gone"), sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("gone"))],
+)
+def test_a_job_that_lost_the_database_is_one_line(error: Exception) -> None:
+    kept = logging.LogRecord(
+        "procrastinate.worker", 40, "", 1, "Job %s failed", ("x",), (type(error), error, None)
+    )
+    assert logs.Outages().filter(kept)
+    assert (kept.getMessage(), kept.exc_info) == ("Job x failed (OperationalError)", None)
