@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
-from schema.changes import changed
+from schema.changes import viewed
 from schema.context import Info
 from schema.errors import UserError
 from schema.nodes import Connection, PageInfo, field, key_in, loaded, mutation, number_in, page_size, told
@@ -18,7 +18,6 @@ from schema.places import cursor_after
 from schema.ticket_inputs import Once, mirrors, wanted
 from service.assets import loans
 from service.assets.models import AssetKind, LoanState
-from service.core.work import Work
 
 
 @strawberry.type(description="A device lent to somebody.")
@@ -75,11 +74,7 @@ class LoanPayload:
 async def _loan(
     info: Info, asked: Once, verb: Callable[..., Awaitable[Any]], arguments: Callable[[], list[Any]]
 ) -> LoanPayload:
-    async def shown(work: Work, *given: Any) -> Any:
-        return await loans.loan_by_id(work, (await verb(work, *given)).id)
-
-    row: Any
-    row, errors = await changed(info, asked, shown, arguments)
+    row, errors = await viewed(info, asked, verb, loans.loan_by_id, arguments)
     return LoanPayload(loan=row, user_errors=errors)
 
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
-from schema.changes import changed
+from schema.changes import Arguments, DeletedPayload, Verb, deleted, viewed
 from schema.context import Info
 from schema.desk_inputs import Versioned
 from schema.errors import UserError
 from schema.mdm import MdmConnection, MdmMapping, connection_number
-from schema.network_changes import DeletedPayload
 from schema.nodes import mutation, number_in
 from schema.ticket_inputs import Once, mirrors, wanted
 from service.assets.models import AssetKind
-from service.core.work import Work
 from service.mdm import connection_listing as listing
 from service.mdm import connections, mappings
 from service.mdm.models import MappingKind, VendorName
 
-Verb = Callable[..., Awaitable[Any]]
-Arguments = Callable[[], list[Any]]
 CARRY_SECRETS = frozenset({"addMdmConnection", "editMdmConnection"})
 
 
@@ -95,27 +90,9 @@ class MdmMappingPayload:
     user_errors: list[UserError]
 
 
-async def _viewed(info: Info, asked: Once, verb: Verb, view: Verb, arguments: Arguments) -> Any:
-    """The row that the verb leaves, as `view` shows it; and why it was refused."""
-
-    async def shown(work: Work, *given: Any) -> Any:
-        return await view(work, (await verb(work, *given)).id)
-
-    return await changed(info, asked, shown, arguments)
-
-
 async def _connection(info: Info, asked: Once, verb: Verb, arguments: Arguments) -> MdmConnectionPayload:
-    row, errors = await _viewed(info, asked, verb, listing.connection_by_id, arguments)
+    row, errors = await viewed(info, asked, verb, listing.connection_by_id, arguments)
     return MdmConnectionPayload(connection=row, user_errors=errors)
-
-
-async def _deleted(info: Info, asked: Any, verb: Verb, type_name: str) -> DeletedPayload:
-    def arguments() -> list[Any]:
-        return [number_in(asked.id, type_name)]
-
-    _, errors = await changed(info, asked, verb, arguments)
-    gone = None if errors else strawberry.ID(str(number_in(asked.id, type_name)))
-    return DeletedPayload(deleted_id=gone, user_errors=errors)
 
 
 @strawberry.type
@@ -135,7 +112,7 @@ class Mutation:
 
     @mutation(description="Forget a connection and what it said; devices and tickets stay.")
     async def delete_mdm_connection(self, info: Info, input: DeleteMdmConnection) -> DeletedPayload:
-        return await _deleted(info, input, connections.delete_connection, "MdmConnection")
+        return await deleted(info, input, connections.delete_connection, "MdmConnection")
 
     @mutation(description="Test a connection: `checked` tells afterwards what was found.")
     async def check_mdm_connection(self, info: Info, input: CheckMdmConnection) -> MdmConnectionPayload:
@@ -150,9 +127,9 @@ class Mutation:
                 input.connection_id = connection_number(owner)  # type: ignore[assignment]
             return [wanted(input, mappings.SetMapping)]
 
-        row, errors = await _viewed(info, input, mappings.set_mapping, mappings.mapping_by_id, arguments)
+        row, errors = await viewed(info, input, mappings.set_mapping, mappings.mapping_by_id, arguments)
         return MdmMappingPayload(mapping=row, user_errors=errors)
 
     @mutation(description="Take a mapping away; devices stay where it put them.")
     async def delete_mdm_mapping(self, info: Info, input: DeleteMdmMapping) -> DeletedPayload:
-        return await _deleted(info, input, mappings.delete_mapping, "MdmMapping")
+        return await deleted(info, input, mappings.delete_mapping, "MdmMapping")

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from strawberry import UNSET
 
 from integrations.mdm.port import Verb
-from schema.changes import changed
+from schema.changes import changed, viewed
 from schema.context import Info
 from schema.desk_inputs import Versioned
 from schema.errors import UserError
@@ -20,7 +20,6 @@ from schema.nodes import key_in, mutation, number_in
 from schema.ticket_inputs import Once, mirrors, wanted
 from service.assets.models import AssetKind
 from service.core.fields import Line
-from service.core.work import Work
 from service.mdm import bulks, command_inputs, commanding
 from service.mdm import command_deciding as deciding
 from service.mdm import command_listing as listing
@@ -139,20 +138,12 @@ def _service_input(given: Any, model: type[Any]) -> Any:
 async def _command(
     info: Info, asked: Once, verb: Changes, arguments: Callable[[], list[Any]]
 ) -> MdmCommandPayload:
-    async def shown(work: Work, *given: Any) -> Any:
-        return await listing.command_shown(work, (await verb(work, *given)).id)
-
-    row: Any
-    row, errors = await changed(info, asked, shown, arguments)
+    row, errors = await viewed(info, asked, verb, listing.command_shown, arguments)
     return MdmCommandPayload(command=row, user_errors=errors)
 
 
 async def _bulk(info: Info, asked: Once, verb: Changes, arguments: Callable[[], list[Any]]) -> MdmBulkPayload:
-    async def shown(work: Work, *given: Any) -> Any:
-        return await listing.bulk_shown(work, (await verb(work, *given)).id)
-
-    row: Any
-    row, errors = await changed(info, asked, shown, arguments)
+    row, errors = await viewed(info, asked, verb, listing.bulk_shown, arguments)
     return MdmBulkPayload(bulk=row, user_errors=errors)
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import strawberry
 from strawberry import UNSET
 
-from schema.changes import changed
+from schema.changes import viewed
 from schema.context import Info
 from schema.errors import UserError
 from schema.mdm_sync import MdmReview, MdmRun
 from schema.nodes import mutation, number_in
 from schema.ticket_inputs import Once, mirrors, wanted
-from service.core.work import Work
 from service.mdm import reviewing, run_listing, syncing
 from service.mdm.models import SyncKind
 from service.mdm.reviewing import SettleAs
@@ -57,19 +55,6 @@ class MdmReviewPayload:
     user_errors: list[UserError]
 
 
-Verb = Callable[..., Awaitable[Any]]
-
-
-def _then(verb: Verb, view: Verb) -> Verb:
-    """The verb, and its row as people see it."""
-
-    async def both(work: Work, *given: Any) -> Any:
-        row = await verb(work, *given)
-        return await view(work, row.id)
-
-    return both
-
-
 @strawberry.type
 class Mutation:
     @mutation(description="Have a connection synced.")
@@ -77,8 +62,7 @@ class Mutation:
         def arguments() -> list[Any]:
             return [number_in(input.id, "MdmConnection"), wanted(input, syncing.AskSync)]
 
-        verb = _then(syncing.ask_sync, run_listing.run_by_id)
-        run, errors = await changed(info, input, verb, arguments)
+        run, errors = await viewed(info, input, syncing.ask_sync, run_listing.run_by_id, arguments)
         return MdmRunPayload(run=run, user_errors=errors)
 
     @mutation(description="Let a held sync through, or discard it.")
@@ -86,8 +70,7 @@ class Mutation:
         def arguments() -> list[Any]:
             return [number_in(input.id, "MdmRun"), wanted(input, syncing.DecideRun)]
 
-        verb = _then(syncing.decide_run, run_listing.run_by_id)
-        run, errors = await changed(info, input, verb, arguments)
+        run, errors = await viewed(info, input, syncing.decide_run, run_listing.run_by_id, arguments)
         return MdmRunPayload(run=run, user_errors=errors)
 
     @mutation(description="Stop a sync before anything is written down.")
@@ -95,8 +78,7 @@ class Mutation:
         def arguments() -> list[Any]:
             return [number_in(input.id, "MdmRun")]
 
-        verb = _then(syncing.cancel_run, run_listing.run_by_id)
-        run, errors = await changed(info, input, verb, arguments)
+        run, errors = await viewed(info, input, syncing.cancel_run, run_listing.run_by_id, arguments)
         return MdmRunPayload(run=run, user_errors=errors)
 
     @mutation(description="Say which asset a record is.")
@@ -104,6 +86,5 @@ class Mutation:
         def arguments() -> list[Any]:
             return [number_in(input.id, "MdmReview"), wanted(input, reviewing.SettleReview)]
 
-        verb = _then(reviewing.settle_review, reviewing.review_by_id)
-        review, errors = await changed(info, input, verb, arguments)
+        review, errors = await viewed(info, input, reviewing.settle_review, reviewing.review_by_id, arguments)
         return MdmReviewPayload(review=review, user_errors=errors)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from integrations.snmp.target import AuthProtocol, PrivProtocol, Version
-from schema.changes import changed
+from schema.changes import Arguments, DeletedPayload, Verb, changed, deleted, viewed
 from schema.context import Info
 from schema.desk_inputs import Versioned
 from schema.errors import UserError
@@ -22,8 +21,6 @@ from service.core.work import Work
 from service.monitoring import credentials, devices, listing, maintenance, probing, scanning
 from service.monitoring.models import ReachBy
 
-Verb = Callable[..., Awaitable[Any]]
-Arguments = Callable[[], list[Any]]
 CARRY_SECRETS = frozenset({"addSnmpCredential", "editSnmpCredential"})
 
 
@@ -167,12 +164,6 @@ class NetworkDevicePayload:
     user_errors: list[UserError]
 
 
-@strawberry.type(description="`deletedId` is what is gone, as REST has it; null where it was refused.")
-class DeletedPayload:
-    deleted_id: strawberry.ID | None
-    user_errors: list[UserError]
-
-
 @strawberry.type
 class NetworkMaintenancePayload:
     maintenance: NetworkMaintenance | None
@@ -191,39 +182,21 @@ class NetworkProbePayload:
     user_errors: list[UserError]
 
 
-async def _viewed(info: Info, asked: Once, verb: Verb, view: Verb, arguments: Arguments) -> Any:
-    """The row that the verb leaves, as `view` shows it; and why it was refused."""
-
-    async def shown(work: Work, *given: Any) -> Any:
-        return await view(work, (await verb(work, *given)).id)
-
-    return await changed(info, asked, shown, arguments)
-
-
 async def _device(info: Info, asked: Once, verb: Verb, arguments: Arguments) -> NetworkDevicePayload:
-    row, errors = await _viewed(info, asked, verb, listing.device_view, arguments)
+    row, errors = await viewed(info, asked, verb, listing.device_view, arguments)
     return NetworkDevicePayload(device=row, user_errors=errors)
 
 
 async def _credential(info: Info, asked: Once, verb: Verb, arguments: Arguments) -> SnmpCredentialPayload:
-    row, errors = await _viewed(info, asked, verb, listing.credential_by_id, arguments)
+    row, errors = await viewed(info, asked, verb, listing.credential_by_id, arguments)
     return SnmpCredentialPayload(credential=row, user_errors=errors)
 
 
 async def _maintenance(
     info: Info, asked: Once, verb: Verb, arguments: Arguments
 ) -> NetworkMaintenancePayload:
-    row, errors = await _viewed(info, asked, verb, listing.maintenance_by_id, arguments)
+    row, errors = await viewed(info, asked, verb, listing.maintenance_by_id, arguments)
     return NetworkMaintenancePayload(maintenance=row, user_errors=errors)
-
-
-async def _deleted(info: Info, asked: Any, verb: Verb, type_name: str) -> DeletedPayload:
-    def arguments() -> list[Any]:
-        return [number_in(asked.id, type_name)]
-
-    _, errors = await changed(info, asked, verb, arguments)
-    gone = None if errors else strawberry.ID(str(number_in(asked.id, type_name)))
-    return DeletedPayload(deleted_id=gone, user_errors=errors)
 
 
 async def _ordered(work: Work, wanted: credentials.OrderCredentials) -> Any:
@@ -248,7 +221,7 @@ class Mutation:
 
     @mutation(description="Forget a credential that no device needs.")
     async def delete_snmp_credential(self, info: Info, input: DeleteSnmpCredential) -> DeletedPayload:
-        return await _deleted(info, input, credentials.delete_credential, "SnmpCredential")
+        return await deleted(info, input, credentials.delete_credential, "SnmpCredential")
 
     @mutation(description="Say which credential discovery tries first.")
     async def order_snmp_credentials(self, info: Info, input: OrderSnmpCredentials) -> SnmpCredentialsPayload:
@@ -275,7 +248,7 @@ class Mutation:
 
     @mutation(description="Watch a device no more and forget its history; tickets stay.")
     async def delete_network_device(self, info: Info, input: DeleteNetworkDevice) -> DeletedPayload:
-        return await _deleted(info, input, devices.delete_device, "NetworkDevice")
+        return await deleted(info, input, devices.delete_device, "NetworkDevice")
 
     @mutation(description="Ask a device now.")
     async def poll_network_device(self, info: Info, input: PollNetworkDevice) -> NetworkDevicePayload:

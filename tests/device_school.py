@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import service.mdm.look_jobs  # noqa: F401
-from service.assets.facts import keep_report
 from service.core.actor import Role
 from service.core.work import Work
 from service.tickets.device_seen import DeviceSeen, device_of
@@ -39,7 +38,7 @@ PLAIN = {
 
 async def report(work: Work, asset: Any, *, days: float = 9, **facts: Any) -> None:
     seen = work.now - timedelta(days=days)
-    await keep_report(
+    await makers.keep_report(
         work,
         asset.id,
         "District Google",

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from integrations.mdm.port import Enrolment, ManagedDevice, Platform
 from integrations.snmp.reading import Reading
 from integrations.snmp.storing import reading_to_json
+from service.assets.facts import Report, keep_reports
 from service.assets.models import Asset, AssetKind
 from service.core.actor import Actor, Role, Scope
 from service.core.work import Work
@@ -262,3 +263,10 @@ async def calendar_of(work: Work, number: int) -> int:
     found = await work.session.scalar(select(Ticket.calendar_id).where(Ticket.id == number))
     assert found is not None
     return found
+
+
+async def keep_report(
+    work: Work, asset_id: int, source: str, *, facts: Any, standing: Any, as_of: datetime | None
+) -> None:
+    """All that one source says of one device."""
+    await keep_reports(work, source, [Report(asset_id, facts, standing, as_of)])

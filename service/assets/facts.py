@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import orjson
 import structlog
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
-from sqlalchemy import ColumnElement, Select, Text, column, func, literal_column, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    column,
+    func,
+    literal_column,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
 
 from service.assets.actions import asset_by_tag
@@ -146,27 +159,45 @@ def log_reading(actor: Actor, asset_ids: Sequence[int]) -> None:
         log.info("device_facts_read", by=actor.person_id, token_id=actor.token_id, assets=sorted(asset_ids))
 
 
-async def keep_report(
-    work: Work,
-    asset_id: int,
-    source: str,
-    *,
-    facts: Mapping[str, Any],
-    standing: Mapping[str, Any],
-    as_of: datetime | None,
-) -> None:
-    """All that one source says of a device, in place of what it said before. What is None is left unsaid."""
-    row = {
-        "asset_id": asset_id,
-        "source": source,
-        "facts": _said(facts),
-        "standing": _said(standing),
-        "as_of": as_of,
-        "received_at": work.now,
-    }
-    said = insert(AssetReport).values(row)
-    kept = {name: said.excluded[name] for name in ("facts", "standing", "as_of", "received_at")}
-    await work.session.execute(said.on_conflict_do_update(index_elements=["asset_id", "source"], set_=kept))
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that one source says of a device: `facts` so at `as_of`, `standing` so when it was read."""
+
+    asset_id: int
+    facts: Mapping[str, Any]
+    standing: Mapping[str, Any]
+    as_of: datetime | None
+
+
+async def keep_reports(work: Work, source: str, reports: Iterable[Report]) -> None:
+    """What one source says of many devices, in place of what it said before; what says the same is not
+    written. What is None is left unsaid.
+    """
+    rows = [
+        {
+            "asset_id": one.asset_id,
+            "facts": _said(one.facts),
+            "standing": _said(one.standing),
+            "as_of": one.as_of,
+        }
+        for one in reports
+    ]
+    if rows:
+        given = {"source": source, "now": work.now, "rows": orjson.dumps(rows).decode()}
+        await work.db.execute(_KEEP_REPORTS, given)
+
+
+_KEEP_REPORTS = text("""
+    INSERT INTO asset_reports AS kept (asset_id, source, facts, standing, as_of, received_at)
+    SELECT n.asset_id, :source, n.facts, n.standing, n.as_of, :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (asset_id bigint, facts jsonb, standing jsonb,
+        as_of timestamptz)
+    ON CONFLICT (asset_id, source) DO UPDATE SET
+        facts = excluded.facts, standing = excluded.standing, as_of = excluded.as_of,
+        received_at = excluded.received_at
+    WHERE (kept.facts, kept.standing, kept.as_of)
+        IS DISTINCT FROM (excluded.facts, excluded.standing, excluded.as_of)
+""")
 
 
 async def confirm_report(work: Work, asset_id: int, source: str) -> None:

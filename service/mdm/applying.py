@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import func, insert, select, text
 
 from integrations.mdm.port import Enrolment, Platform
+from service.assets.facts import Report, keep_reports
 from service.assets.models import AssetKind
 from service.core.database import Coded
 from service.core.errors import Conflict
@@ -159,31 +160,22 @@ def _record_row(one: Planned) -> dict[str, Any]:
 
 async def _keep_reports(work: Work, connection: Any, plan: Plan) -> None:
     """Of each asset what the device says that speaks for it on this connection."""
-    rows = [
-        _report_row(one)
+    speaking = (
+        _report(one, one.asset)
         for one in plan.devices
         if one.asset is not None
         and speaks_of(plan.around.records(one.asset.id)).get(connection.id) is one.record
-    ]
-    if rows:
-        given = {"source": connection.name, "now": work.now, "rows": _json(rows)}
-        await work.db.execute(_REPORT, given)
+    )
+    await keep_reports(work, connection.name, speaking)
 
 
-def _report_row(one: Planned) -> dict[str, Any]:
-    assert one.asset is not None
+def _report(one: Planned, asset: KnownAsset) -> Report:
     # The device as it is kept: a clock of its own that runs ahead tells of no check-in that is to come.
     device = replace(one.read.device, last_check_in=one.record.last_check_in)
     standing = facts_standing(device)
-    serial = one.asset.real_serial
-    if serial is not None and one.record.serial is not None:
-        standing["device.serial_matches"] = serial == one.record.serial
-    return {
-        "asset_id": one.asset.id,
-        "facts": facts_told(device),
-        "standing": standing,
-        "as_of": _instant(one.record.last_check_in),
-    }
+    if asset.real_serial is not None and one.record.serial is not None:
+        standing["device.serial_matches"] = asset.real_serial == one.record.serial
+    return Report(asset.id, facts_told(device), standing, one.record.last_check_in)
 
 
 async def _keep_reviews(work: Work, plan: Plan) -> None:
@@ -256,17 +248,6 @@ _KEEP: Final = text("""
         record = excluded.record, digest = excluded.digest, last_check_in = excluded.last_check_in,
         changed_at = excluded.changed_at, missing_since = NULL
     RETURNING id, external_id
-""")
-_REPORT: Final = text("""
-    INSERT INTO asset_reports AS kept (asset_id, source, facts, standing, as_of, received_at)
-    SELECT n.asset_id, :source, n.facts, n.standing, n.as_of, :now
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (asset_id bigint, facts jsonb, standing jsonb,
-        as_of timestamptz)
-    ON CONFLICT (asset_id, source) DO UPDATE SET
-        facts = excluded.facts, standing = excluded.standing, as_of = excluded.as_of,
-        received_at = excluded.received_at
-    WHERE (kept.facts, kept.standing, kept.as_of)
-        IS DISTINCT FROM (excluded.facts, excluded.standing, excluded.as_of)
 """)
 _ASK: Final = text("""
     INSERT INTO mdm_reviews AS kept (record_id, why, candidates, raised_at)

@@ -18,7 +18,7 @@ from integrations.mdm.jamf_school import JamfSchool
 from integrations.mdm.mosyle import Mosyle
 from integrations.mdm.port import Setting, Vendor
 from service.core.vault import Vault, open_vault
-from service.mdm.models import MdmConnection, VendorName
+from service.mdm.models import VendorName
 from service.mdm.turns import Turns
 
 VENDORS: Final[Mapping[VendorName, Any]] = {
@@ -77,7 +77,3 @@ def open_managements(pace: Pace | None = None) -> Managements:
 def managements_of(context: JobContext) -> Managements:
     found: Any = context.additional_context["managements"]
     return found  # type: ignore[no-any-return]
-
-
-def connection_columns() -> list[Any]:
-    return list(MdmConnection.__table__.c)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.assets.actions import assets_page
-from service.assets.facts import LONGEST, FactIn, confirm_report, facts_of, keep_facts, keep_report, known
+from service.assets.facts import LONGEST, FactIn, confirm_report, facts_of, keep_facts, known
 from service.core.actor import Role
 from service.core.errors import Forbidden
 from service.core.work import Work
@@ -36,7 +36,7 @@ async def tell(work: Work, asset: Any, source: str, value: Any, *, minutes: floa
     then = await makers.acting(work, now=at)
     empty: dict[str, Any] = {}
     facts, standing = (told, empty) if how == "facts" else (empty, told)
-    await keep_report(then, asset.id, source, facts=facts, standing=standing, as_of=at)
+    await makers.keep_report(then, asset.id, source, facts=facts, standing=standing, as_of=at)
 
 
 WAYS = ("fact", "facts", "standing")
@@ -58,7 +58,7 @@ async def test_the_newest_word_counts_whoever_holds_it(
 async def test_each_fact_is_taken_from_whoever_knows_it_newest(work: Work) -> None:
     asset = await makers.make_asset(work)
     day = timedelta(days=1)
-    await keep_report(
+    await makers.keep_report(
         work,
         asset.id,
         "Google",
@@ -112,7 +112,7 @@ async def test_the_merge_is_what_comparing_one_by_one_gives(work: Work, words: l
         facts, standing = (told, {}) if how == "facts" else ({}, told)
         kept[source] = at, facts, standing
         then = await makers.acting(work, now=at)
-        await keep_report(then, asset.id, source, facts=facts, standing=standing, as_of=at)
+        await makers.keep_report(then, asset.id, source, facts=facts, standing=standing, as_of=at)
     wanted: dict[str, tuple[Any, str]] = {}
     for name in NAMES:
         said_of = [
@@ -130,7 +130,9 @@ async def test_the_merge_is_what_comparing_one_by_one_gives(work: Work, words: l
 async def test_a_device_that_never_told_anything_has_only_what_stands(work: Work) -> None:
     asset = await makers.make_asset(work)
     told = {"device.os_version": "1"}
-    await keep_report(work, asset.id, "Fleet", facts=told, standing={"device.status": "active"}, as_of=None)
+    await makers.keep_report(
+        work, asset.id, "Fleet", facts=told, standing={"device.status": "active"}, as_of=None
+    )
     assert await said(work, asset) == {"device.status": ("active", "Fleet")}
 
 
@@ -138,14 +140,14 @@ async def test_a_report_takes_the_place_of_the_one_before_and_is_bounded(work: W
     asset = await makers.make_asset(work)
     await tell(work, asset, "Fleet", "1", minutes=5, how="facts")
     facts = {"device.last_user": None, "device.model": "x" * 2000}
-    await keep_report(work, asset.id, "Fleet", facts=facts, standing={}, as_of=work.now)
+    await makers.keep_report(work, asset.id, "Fleet", facts=facts, standing={}, as_of=work.now)
     assert await said(work, asset) == {"device.model": ("x" * LONGEST, "Fleet")}
 
 
 async def test_what_was_confirmed_is_so_now_and_what_the_device_said_is_not_younger(work: Work) -> None:
     asset = await makers.make_asset(work)
     before = await makers.acting(work, now=work.now - timedelta(days=3))
-    await keep_report(
+    await makers.keep_report(
         before,
         asset.id,
         "Fleet",

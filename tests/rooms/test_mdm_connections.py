@@ -10,7 +10,6 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import select, text
 
 from integrations.mdm.port import Checked, Platform, Verb
-from service.assets.facts import keep_report
 from service.assets.models import AssetReport
 from service.core.actor import Role, Scope
 from service.core.errors import Conflict, Forbidden, Invalid, KeyReused, NotFound, Stale
@@ -201,7 +200,9 @@ async def test_a_name_is_taken_once_whatever_its_case(work: Work) -> None:
 async def test_what_it_said_of_devices_follows_its_name_and_goes_with_it(work: Work) -> None:
     row, asset = await makers.make_mdm_connection(work), await makers.make_asset(work)
     for source in (row.name, "another"):
-        await keep_report(work, asset.id, source, facts={}, standing={"device.status": "active"}, as_of=None)
+        await makers.keep_report(
+            work, asset.id, source, facts={}, standing={"device.status": "active"}, as_of=None
+        )
     sources = select(AssetReport.source).order_by(AssetReport.source)
     await edit_connection(work, row.id, EditConnection(name="Zebra"))
     assert list(await work.session.scalars(sources)) == ["Zebra", "another"]
